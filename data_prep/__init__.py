@@ -1,0 +1,1 @@
+"""Programs that turn archives and spreadsheets into TFRecords, and that make synthetic studies."""

@@ -1,0 +1,1 @@
+"""Synthetic studies written as DICOM."""

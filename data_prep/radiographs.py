@@ -1,0 +1,233 @@
+r"""Turns radiographs and their landmark labels into TFRecords, split by patient.
+
+    python -m data_prep.radiographs --images=DIR --labels=labels.csv --schema=atlantoaxial \
+        --split_counts=680,140,86 --output_dir=DIR
+
+The labels are a CSV file with a row per image and annotator: `image, annotator, NAME_x, NAME_y, ...` in
+pixels of the file as stored, the origin at the centre of its top-left pixel, empty where a landmark is not
+visible. `image` is a path below --images. Optional columns: patient_id, position (neutral, flexion or
+extension), spacing_row_mm and spacing_column_mm. The spacing columns are a calibration: they hold for DICOM
+films too, where --spacing_mm holds only for PNG and JPEG files without such columns.
+
+Without a patient_id column the DICOM PatientID tells the patient; an image with neither is its own patient.
+Look first with --dry_run: it reads everything, writes no data set, and says what would be refused.
+
+Leaves in --output_dir: train-00000-of-0000N.tfrecord, validation and test alike, dataset.json, refused.csv.
+Films and patients are named there by running numbers; --private_log keeps who they are. The same input and
+seed give the same bytes.
+
+Exits with 0 when films were written (also when others were refused), 1 when none could be or when a patient
+or a picture would be in two splits, 2 when the flags or the labels file are wrong; after 1 and 2 nothing is
+left.
+"""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from data_prep import dataset, films, labels, pseudonyms, selection, shards, split
+from raspine import atomic, geometry, landmarks, program
+
+_IMAGES = flags.DEFINE_string("images", None, "Folder with the films: DICOM, PNG or JPEG.", required=True)
+_LABELS = flags.DEFINE_string("labels", None, "CSV file with the landmarks.", required=True)
+_SCHEMA = flags.DEFINE_string("schema", "atlantoaxial", f"{', '.join(landmarks.SCHEMAS)}, or a .json file.")
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", "", "Folder to make; not needed with --dry_run.")
+_COUNTS = flags.DEFINE_list("split_counts", [], "Patients in train,validation,test, e.g. 680,140,86.")
+_FRACTIONS = flags.DEFINE_list("split_fractions", [], "Parts of the patients, e.g. 0.6,0.2,0.2.")
+_SPLIT_FILE = flags.DEFINE_string("split_file", "", "CSV file with the columns patient or image, and split.")
+_SEED = flags.DEFINE_integer("split_seed", 0, "Seed of the split and of the order in shards.", lower_bound=0)
+_SPACING = flags.DEFINE_list("spacing_mm", [], "ROW,COLUMN mm of a pixel, for images that are not DICOM.")
+_MAX_SIDE = flags.DEFINE_integer("max_side", 0, "Longest side to store, in pixels; 0: native.", lower_bound=0)
+_ANNOTATORS = flags.DEFINE_list("annotators", [], "Names of those to use; all by default.")
+_CONSENSUS = flags.DEFINE_enum("consensus", "mean", list(labels.CONSENSUS), "How annotators are combined.")
+_CHECK_PATIENTS = flags.DEFINE_bool(
+    "check_patients",
+    True,
+    "Refuse films whose header contradicts patient_id or shows two people under one ID.",
+)
+_PER_SHARD = flags.DEFINE_integer("films_per_shard", 128, "At most so many films in a shard.", lower_bound=1)
+_WORKERS = flags.DEFINE_integer("workers", 2, "Threads that read films.", lower_bound=1)
+_PRIVATE_LOG = flags.DEFINE_string("private_log", "", "CSV file to make, mode 0600: who the pseudonyms are.")
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done; write nothing but --private_log.")
+
+_LISTED = 20
+
+
+def main(argv: Sequence[str]) -> None:
+    """Makes the data set, or says what would be made."""
+    _check_flags(argv)
+    try:
+        options, rule, table = _options(), _rule(), labels.read(_LABELS.value, _schema())
+    except split.LeakError as error:
+        raise program.NothingDone(f"{error} Nothing was written.") from error
+    except ValueError as error:
+        raise program.UsageError(str(error)) from error
+    _check_annotators(table)
+    chosen = selection.select(table, films.find(_IMAGES.value, table.images), _ANNOTATORS.value)
+    _check_counts(rule, chosen)
+    if _DRY_RUN.value:
+        _finish(_make(dataset.read(chosen, options, _WORKERS.value), table, rule))
+    elif rule:
+        with atomic.atomic_directory(_OUTPUT_DIR.value) as folder:
+            _write(folder, chosen, table, options, rule)
+    _say_end(rule)
+
+
+def _write(
+    folder: pathlib.Path,
+    chosen: selection.Selection,
+    table: labels.Table,
+    options: films.Options,
+    rule: split.Rule,
+) -> None:
+    spool = shards.Spool(folder / ".spool")
+    made = _make(dataset.read(chosen, options, _WORKERS.value, spool), table, rule)
+    written = dataset.write(folder, made, options.schema, spool, _SEED.value, _PER_SHARD.value)
+    spool.remove()
+    dataset.write_refused(folder / "refused.csv", made)
+    used = _used(table, options)
+    atomic.write_json(folder / "dataset.json", dataset.manifest(made, options.schema, rule, written, used))
+    _finish(made)
+
+
+def _make(read: dataset.Dataset, table: labels.Table, rule: split.Rule | None) -> dataset.Dataset:
+    """Returns the films read with patients and splits, and prints the report also when that fails."""
+    made = dataset.with_patients(read, _CHECK_PATIENTS.value)
+    try:
+        if rule and made.taken:
+            made = dataset.with_split(made, rule)
+    except split.LeakError as error:
+        raise program.NothingDone(f"{error} Nothing was written.") from error
+    except split.SplitError as error:
+        raise program.UsageError(str(error)) from error
+    finally:
+        _report(made, table)
+    if not made.taken:
+        raise program.NothingDone("no film can be used: nothing was written.")
+    return made
+
+
+def _finish(made: dataset.Dataset) -> None:
+    if _PRIVATE_LOG.value:
+        known = {"film": made.selection.films, "patient": made.patients}
+        pseudonyms.write_private_log(_PRIVATE_LOG.value, known)
+
+
+def _check_flags(argv: Sequence[str]) -> None:
+    if len(argv) > 1:
+        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
+    if not pathlib.Path(_IMAGES.value).is_dir():
+        raise program.UsageError("--images is not a folder.")
+    if not _OUTPUT_DIR.value and not _DRY_RUN.value:
+        raise program.UsageError("--output_dir is needed, or --dry_run.")
+    if not _DRY_RUN.value and atomic.has_content(_OUTPUT_DIR.value):
+        raise program.UsageError(
+            "the folder of --output_dir exists and is not empty: name another or empty it."
+        )
+    try:
+        if _PRIVATE_LOG.value:
+            pseudonyms.check_private_log(_PRIVATE_LOG.value, _OUTPUT_DIR.value or None)
+    except pseudonyms.PrivateLogError as error:
+        raise program.UsageError(str(error)) from error
+
+
+def _schema() -> landmarks.Schema:
+    return landmarks.load(_SCHEMA.value)
+
+
+def _options() -> films.Options:
+    return films.Options(_schema(), _spacing(), _CONSENSUS.value, _MAX_SIDE.value)
+
+
+def _spacing() -> tuple[float, float] | None:
+    if not _SPACING.value:
+        return None
+    try:
+        spacing = tuple(float(value) for value in _SPACING.value)
+    except ValueError:
+        spacing = ()
+    if not geometry.is_spacing(spacing):
+        raise ValueError(f"--spacing_mm is ROW,COLUMN, both above 0. Received: {','.join(_SPACING.value)}.")
+    return spacing[0], spacing[1]
+
+
+def _rule() -> split.Rule | None:
+    if _DRY_RUN.value and not (_COUNTS.value or _FRACTIONS.value or _SPLIT_FILE.value):
+        return None
+    return split.parse(_COUNTS.value, _FRACTIONS.value, _SPLIT_FILE.value, _SEED.value)
+
+
+def _check_annotators(table: labels.Table) -> None:
+    if unknown := sorted(set(_ANNOTATORS.value) - set(table.annotators)):
+        known = ", ".join(table.annotators)
+        raise program.UsageError(f"--annotators: no usable row by {', '.join(unknown)}, only by: {known}.")
+
+
+def _check_counts(rule: split.Rule | None, chosen: selection.Selection) -> None:
+    """Fails before any film is read when the counts can no longer be met."""
+    most = chosen.most_patients
+    if rule and most and sum(rule.counts) > most:
+        raise program.UsageError(
+            f"--split_counts sum to {sum(rule.counts)} patients, but at most {most} have films with labels: "
+            f"make the counts sum to {most}, or use --split_fractions."
+        )
+
+
+def _used(table: labels.Table, options: films.Options) -> dict[str, Any]:
+    return {
+        "annotators": _ANNOTATORS.value or list(table.annotators),
+        "consensus": options.consensus,
+        "max_side": options.max_side,
+        "spacing_mm": list(options.spacing_mm) if options.spacing_mm else None,
+        "films_per_shard": _PER_SHARD.value,
+        "check_patients": _CHECK_PATIENTS.value,
+    }
+
+
+def _report(made: dataset.Dataset, table: labels.Table) -> None:
+    """Prints what was taken, what was refused and why, and what does not match."""
+    if table.unknown_columns:
+        print(f"warning: columns of the labels that mean nothing here: {', '.join(table.unknown_columns)}.")
+    print(f"labels: {len(table.rows)} usable rows by {len(table.annotators)} annotator(s).")
+    print(f"films: {len(made.taken)} usable, {len(made.refused)} refused.")
+    for title, words in made.tallies().items():
+        if words:
+            counted = ", ".join(f"{count} x {word}" for word, count in words.items())
+            print(f"  {title.replace('_', ' ')}: {counted}")
+    name = made.selection.pseudonym
+    _print_some("refused", sorted(f"{name(key)}: {refusal.reason}" for key, refusal in made.refused.items()))
+    _print_some("images without labels", [name(image) for image in made.selection.without_labels])
+    for part in split.SPLITS if made.parts else ():
+        counts = made.counts(part)
+        empty = "" if counts["films"] else ", so no shard"
+        print(f"{part}: {counts['films']} films of {counts['patients']} patients{empty}")
+
+
+def _print_some(title: str, lines: Sequence[str]) -> None:
+    if not lines:
+        return
+    shown = lines if _DRY_RUN.value else lines[:_LISTED]
+    print(f"{title} ({len(lines)}):")
+    print("\n".join(f"  {line}" for line in shown))
+    if len(shown) < len(lines):
+        print(f"  and {len(lines) - len(shown)} more; --dry_run lists all.")
+
+
+def _say_end(rule: split.Rule | None) -> None:
+    if _PRIVATE_LOG.value:
+        print(f"who the pseudonyms are: {_PRIVATE_LOG.value} (keep it private)")
+    if _DRY_RUN.value:
+        print("dry run: no data set was written" + ("." if rule else "; add a split flag to see the split."))
+    else:
+        print(f"results: {_OUTPUT_DIR.value} (shards, dataset.json, refused.csv)")
+
+
+def run() -> None:
+    """Starts the program."""
+    program.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""Programs: train, evaluate, predict, export, demo; a flag file per experiment."""

@@ -1,0 +1,1 @@
+"""DICOM in: pixel values as displayed, pixel spacing with its provenance, orientation."""

@@ -1,0 +1,127 @@
+"""Values of a DICOM header that may be wrong in any way: read with one-line errors, never a traceback."""
+
+import itertools
+import logging
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.tag import Tag
+
+# pydicom quotes damaged values, identifying ones among them, in its warnings and log lines.
+warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
+logging.getLogger("pydicom").setLevel(logging.ERROR)
+
+_SHOWN = 40
+
+
+class FilmError(ValueError):
+    """A file is no film that can be read; the one-line message names the tag, the value and the rule."""
+
+
+def name(keyword: str) -> str:
+    """Returns a tag as people know it, e.g. `Pixel Spacing (0028,0030)`."""
+    tag = Tag(tag_for_keyword(keyword) or 0)
+    return f"{dictionary_description(tag)} ({tag.group:04X},{tag.element:04X})"
+
+
+def received(value: object) -> str:
+    """Returns a value as a short printable line for an error message; only for tags that identify nobody.
+
+    It ends at the first unprintable character: a damaged length makes a value run on into the next tags.
+    """
+    if isinstance(value, list | tuple | MultiValue):
+        value = "\\".join(str(item) for item in value)
+    line = "".join(itertools.takewhile(str.isprintable, str(value)))
+    return f"'{line[:_SHOWN]}...'" if len(line) > _SHOWN else f"'{line}'"
+
+
+def values(dataset: Dataset, keyword: str) -> tuple[Any, ...]:
+    """Returns the values of a tag, none of them empty in full; () when the tag is absent or empty.
+
+    Raises:
+      FilmError: the tag is there and cannot be read as its value representation.
+    """
+    try:
+        if keyword not in dataset:
+            return ()
+        value = dataset[keyword].value
+    except Exception as error:  # pydicom converts lazily and raises of many kinds on damaged values
+        raise FilmError(f"{name(keyword)} cannot be read: {received(_raw(dataset, keyword))}.") from error
+    if value is None or (isinstance(value, str | bytes | Sequence) and len(value) == 0):
+        return ()
+    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else (value,)
+
+
+def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """Returns the values of a tag as finite numbers; () when the tag is absent or empty.
+
+    Raises:
+      FilmError: a value is not a finite number.
+    """
+    found = values(dataset, keyword)
+    if all(isinstance(value, str) and not value.strip() for value in found):
+        return ()
+    try:
+        parsed = tuple(float(value) for value in found)
+    except (TypeError, ValueError) as error:
+        raise FilmError(f"{name(keyword)} must hold numbers. Received: {received(found)}.") from error
+    if not all(math.isfinite(value) for value in parsed):
+        raise FilmError(f"{name(keyword)} must hold finite numbers. Received: {received(found)}.")
+    return parsed
+
+
+def number(dataset: Dataset, keyword: str, default: float | None = None) -> float | None:
+    """Returns the first value of a tag as a finite number, `default` when the tag is absent or empty."""
+    found = numbers(dataset, keyword)
+    return found[0] if found else default
+
+
+def integer(dataset: Dataset, keyword: str, default: int | None = None) -> int:
+    """Returns the one value of a tag as an integer.
+
+    Raises:
+      FilmError: the value is no integer, or it is missing and there is no `default`.
+    """
+    value = number(dataset, keyword)
+    if value is None:
+        if default is None:
+            raise FilmError(f"{name(keyword)} is missing.")
+        return default
+    if value != int(value):
+        raise FilmError(f"{name(keyword)} must be an integer. Received: {received(value)}.")
+    return int(value)
+
+
+def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """Returns the values of a tag as stripped text, `()` when it is absent, empty or unreadable."""
+    try:
+        return tuple(str(value).strip(" \0") for value in values(dataset, keyword))
+    except FilmError:
+        return ()
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """Returns the first value of a tag as stripped text, '' when it is absent, empty or unreadable."""
+    found = texts(dataset, keyword)
+    return found[0] if found else ""
+
+
+def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """Returns the items of a sequence, () when it is absent, empty or unreadable."""
+    try:
+        return tuple(item for item in values(dataset, keyword) if isinstance(item, Dataset))
+    except FilmError:
+        return ()
+
+
+def _raw(dataset: Dataset, keyword: str) -> str:
+    try:
+        value = getattr(dataset.get_item(Tag(keyword)), "value", b"")
+    except Exception:  # pydicom may convert here as well
+        return ""
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

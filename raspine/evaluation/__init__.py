@@ -1,0 +1,1 @@
+"""Figures: landmark errors in millimetres and what follows from them."""

@@ -1,0 +1,1 @@
+"""tf.data pipelines and augmentation, a file per task."""

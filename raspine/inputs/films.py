@@ -1,0 +1,123 @@
+"""Films from TFRecords to batches: decode once, frame once, keep, then augment batch by batch."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from raspine import records
+from raspine.inputs import augmentation, framing
+
+IMAGE = "image"
+POINTS = "points"
+TO_NATIVE = "to_native"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """What every split of a run shares.
+
+    Attributes:
+      num_landmarks: of the schema.
+      height: of the network's input, pixels.
+      width: of the network's input, pixels.
+      batch: films a step, over all replicas.
+      cache: `memory` keeps framed films as half floats, `none` reads the shards anew each epoch.
+    """
+
+    num_landmarks: int
+    height: int
+    width: int
+    batch: int
+    cache: str = "memory"
+
+
+def shards(folder: str | pathlib.Path, split: str) -> list[str]:
+    """Returns the shards of a split in order.
+
+    Raises:
+      FileNotFoundError: there is none.
+    """
+    found = sorted(str(path) for path in pathlib.Path(folder).glob(f"{split}-*-of-*.tfrecord"))
+    if not found:
+        raise FileNotFoundError(f"'{folder}' holds no {split}-*.tfrecord: write it with data_prep.radiographs.")
+    return found
+
+
+def framed(files: Sequence[str], pipeline: Pipeline) -> tf.data.Dataset:
+    """Returns single films in the network's frame, in the shards' order.
+
+    Each element holds the entries of `records.parse` but the encoded picture, and
+      image: float16 [height, width, 1], grey values 0..1;
+      points: float32 [landmark, 2], network pixels (x, y), NaN where not visible;
+      to_native: float32 [2, 3], network pixels to native canonical pixels.
+    """
+    dataset = tf.data.TFRecordDataset(list(files), num_parallel_reads=min(4, len(files)))
+    return dataset.map(lambda item: _frame(item, pipeline), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def training(
+    files: Sequence[str],
+    pipeline: Pipeline,
+    settings: augmentation.Augmentation,
+    seed: int,
+    films: int,
+    first_step: int = 0,
+) -> tf.data.Dataset:
+    """Returns endless shuffled, augmented batches (images, points); the same seed gives the same batches.
+
+    Args:
+      files: the shards.
+      pipeline: sizes and batch.
+      settings: of the augmentation.
+      seed: of order and augmentation.
+      films: in the shards, which is the width of the shuffle.
+      first_step: batches to pass over, so that a resumed run sees what it would have seen.
+
+    Returns:
+      images: float32 [batch, height, width, 1], standardised; points: float32 [batch, landmark, 2], network pixels.
+    """
+    dataset = framed(files, pipeline).map(lambda film: (film[IMAGE], film[POINTS]))
+    if pipeline.cache == "memory":
+        dataset = dataset.cache()
+    dataset = dataset.shuffle(min(films, 4096), seed=seed, reshuffle_each_iteration=True).repeat()
+    dataset = dataset.batch(pipeline.batch, drop_remainder=True).skip(first_step)
+    counted = tf.data.Dataset.zip(tf.data.Dataset.counter(first_step), dataset)
+
+    def prepare(step: tf.Tensor, film: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        images, points = augmentation.augment(
+            tf.cast(film[0], tf.float32), film[1], tf.stack([tf.cast(seed, tf.int64), step]), settings
+        )
+        return framing.standardise(images), points
+
+    # Replicas share each batch; by default TensorFlow would deal out the shards.
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return counted.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2).with_options(options)
+
+
+def evaluation(files: Sequence[str], pipeline: Pipeline) -> tf.data.Dataset:
+    """Returns batches of whole elements of `framed`, the image standardised as float32, the last batch partial."""
+    dataset = framed(files, pipeline)
+    if pipeline.cache == "memory":
+        dataset = dataset.cache()
+
+    def prepare(film: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {**film, IMAGE: framing.standardise(tf.cast(film[IMAGE], tf.float32))}
+
+    return dataset.batch(pipeline.batch).map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(1)
+
+
+def _frame(serialized: tf.Tensor, pipeline: Pipeline) -> dict[str, tf.Tensor]:
+    film = records.parse(serialized, pipeline.num_landmarks)
+    picture = records.decode_image(film.pop(records.IMAGE))
+    size = (pipeline.height, pipeline.width)
+    native_to_network = framing.fit(film[records.NATIVE_SIZE], film[records.SPACING], *size)
+    stored_to_network = framing.then(film[records.STORED_TO_NATIVE], native_to_network)
+    return {
+        **film,
+        IMAGE: tf.cast(framing.resample(picture, stored_to_network, *size), tf.float16),
+        POINTS: framing.apply(native_to_network[None], film[records.POINTS][None])[0],
+        TO_NATIVE: framing.inverse(native_to_network),
+    }

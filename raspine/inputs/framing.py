@@ -1,0 +1,83 @@
+"""A film into the network's frame and back: one affine, applied by an antialiased resampling op in the graph."""
+
+import tensorflow as tf
+
+
+def fit(native_size: tf.Tensor, spacing: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Returns the affine that fits whole films into the network's input: centred, the anatomy never stretched.
+
+    Non-square pixels become square on the way. Edges map onto edges; pixel j covers j - 1/2 to j + 1/2.
+
+    Args:
+      native_size: int [..., 2], (height, width) of the films in native pixels.
+      spacing: float32 [..., 2], (row, column) mm, of which only the ratio counts; NaN means square pixels.
+      height: of the network's input, pixels.
+      width: of the network's input, pixels.
+
+    Returns:
+      float32 [..., 2, 3], native pixels (x, y, 1) to network pixels.
+    """
+    size = tf.cast(native_size, tf.float32)
+    known = tf.reduce_all(tf.math.is_finite(spacing), -1, keepdims=True)
+    ratio = tf.where(known, spacing / tf.reduce_max(spacing, -1, keepdims=True), tf.ones_like(spacing))
+    target = tf.constant([height, width], tf.float32)
+    scale = ratio * tf.reduce_min(target / (size * ratio), -1, keepdims=True)
+    shift = (target - 1) / 2 - scale * (size - 1) / 2
+    zero = tf.zeros_like(scale[..., 0])
+    x_row = tf.stack([scale[..., 1], zero, shift[..., 1]], -1)
+    y_row = tf.stack([zero, scale[..., 0], shift[..., 0]], -1)
+    return tf.stack([x_row, y_row], -2)
+
+
+def resample(image: tf.Tensor, matrix: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Returns a film in the network's frame, antialiased; what lies outside the film is 0.
+
+    Args:
+      image: float32 or uint16 [native height, native width, 1].
+      matrix: float32 [2, 3] as `fit` returns it: a scale and a shift for each axis.
+      height: of the network's input, pixels.
+      width: of the network's input, pixels.
+
+    Returns:
+      float32 [height, width, 1].
+    """
+    scale = tf.stack([matrix[1, 1], matrix[0, 0]])
+    # The op counts from the edge of the first pixel, raspine from its centre.
+    translation = tf.stack([matrix[1, 2], matrix[0, 2]]) + 0.5 - 0.5 * scale
+    framed = tf.raw_ops.ScaleAndTranslate(
+        images=image[None],
+        size=tf.constant([height, width]),
+        scale=scale,
+        translation=translation,
+        kernel_type="triangle",
+        antialias=True,
+    )
+    return tf.ensure_shape(framed[0], (height, width, 1))
+
+
+def standardise(images: tf.Tensor) -> tf.Tensor:
+    """Returns images of mean 0 and standard deviation 1 each.
+
+    Args:
+      images: float32 [..., height, width, 1], any range; a constant image gives zeros.
+    """
+    mean, variance = tf.nn.moments(images, (-3, -2, -1), keepdims=True)
+    return (images - mean) * tf.math.rsqrt(variance + 1e-6)
+
+
+def apply(matrix: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+    """Returns points [..., landmark, 2] mapped by the affine [..., 2, 3]; NaN stays NaN."""
+    return tf.linalg.matmul(points, matrix[..., :2], transpose_b=True) + matrix[..., None, :, 2]
+
+
+def inverse(matrix: tf.Tensor) -> tf.Tensor:
+    """Returns the affine [..., 2, 3] that undoes `matrix` [..., 2, 3]."""
+    linear = tf.linalg.inv(matrix[..., :2])
+    return tf.concat([linear, -tf.linalg.matmul(linear, matrix[..., 2:])], -1)
+
+
+def then(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Returns the affine [..., 2, 3] that applies `first`, then `second`."""
+    linear = tf.linalg.matmul(second[..., :2], first[..., :2])
+    shift = tf.linalg.matmul(second[..., :2], first[..., 2:]) + second[..., 2:]
+    return tf.concat([linear, shift], -1)

@@ -1,0 +1,1 @@
+"""Networks, their layers, the heatmap codec and weight conversion."""

@@ -1,0 +1,266 @@
+"""Training of a landmark network, from a data folder to the directories that the other programs take."""
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+from typing import Any
+
+import keras
+
+from raspine import atomic, landmarker, landmarks, provenance
+from raspine.inputs import augmentation, films
+from raspine.models import hrnet, torch_weights
+from raspine.training import adam, averaging, callbacks, losses, strategy
+
+RUN = "run.json"
+
+
+class RunFolderError(ValueError):
+    """The output folder holds something that this run cannot go on with."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a landmark network becomes.
+
+    Attributes:
+      width: channels of HRNet's finest branch.
+      small: W18-small instead.
+      height, width_px: of the network's input, pixels; multiples of 32.
+      sigma: of the targets, heatmap cells.
+      codec: `unbiased` or `paper`.
+      loss: `cross_entropy` or `mse`.
+      initializer: of the convolutions, `he_normal` or `published`.
+      momentum: of the normalisations' moving averages, Keras's convention.
+      batch: films a step, over all replicas.
+      epochs: passes over the training films.
+      learning_rate: Adam's, at its highest.
+      warmup: share of the steps over which the rate rises to it.
+      schedule: `cosine` to a hundredth, `step` (a tenth at 170/210 and 200/210 of the run, as published), `constant`.
+      weight_decay: decoupled; 0 for none.
+      average: decay of the running average of the weights that is validated and kept; 0 for none.
+      validate_every: epochs between validations.
+      normalization: `fused`, `keras` or `synchronized` (statistics over all replicas).
+      seed: of the weights, the order and the augmentation.
+      augmentation: how films are changed.
+      cache: `memory` or `none`, see `inputs.films.Pipeline`.
+    """
+
+    width: int = 32
+    small: bool = False
+    height: int = 256
+    width_px: int = 256
+    sigma: float = 2.0
+    codec: str = "unbiased"
+    loss: str = "cross_entropy"
+    initializer: str = "he_normal"
+    momentum: float = 0.9
+    batch: int = 8
+    epochs: int = 40
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    schedule: str = "cosine"
+    weight_decay: float = 0.0
+    average: float = 0.0
+    validate_every: int = 1
+    normalization: str = "fused"
+    seed: int = 0
+    augmentation: augmentation.Augmentation = dataclasses.field(default_factory=augmentation.Augmentation)
+    cache: str = "memory"
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """A folder of records and what its `dataset.json` says.
+
+    Attributes:
+      folder: where the shards are.
+      schema: of the landmarks.
+      films: number of films by split.
+      data_hash: over all shards.
+    """
+
+    folder: pathlib.Path
+    schema: landmarks.Schema
+    films: dict[str, int]
+    data_hash: str
+
+
+def open_data(folder: str | os.PathLike[str]) -> Data:
+    """Returns what a folder written by data_prep.radiographs holds.
+
+    Raises:
+      ValueError: it is no such folder.
+    """
+    place = pathlib.Path(folder)
+    try:
+        stored = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
+        counts = {split: int(entry["films"]) for split, entry in stored["counts"].items()}
+        return Data(place, landmarks.from_dict(stored["schema"]), counts, stored["data_hash"])
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"'{folder}' is no data folder of data_prep.radiographs: {error!r}.") from error
+
+
+def train(
+    recipe: Recipe,
+    data: Data,
+    folder: pathlib.Path,
+    strategy_name: str = "one_device",
+    start: pathlib.Path | None = None,
+    skip_head: bool = False,
+    facts: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Trains, or goes on with a run that was interrupted, and returns what stands in `run.json`.
+
+    Args:
+      recipe: what to train.
+      data: on what; its `validation` split chooses `best/`, without one the last epoch does.
+      folder: of the run; gets `best/`, `last/`, `state/`, `run.json` and `tensorboard/`.
+      strategy_name: `one_device` or `mirrored`.
+      start: published weights (.safetensors or .pth) to start from.
+      skip_head: whether a head of another number of landmarks is left as it is made.
+      facts: more for `run.json`, such as the flags.
+
+    Raises:
+      RunFolderError: the folder holds a run of another recipe or other data.
+      FloatingPointError: the loss became NaN.
+    """
+    description = {**(facts or {}), "recipe": dataclasses.asdict(recipe), "data_hash": data.data_hash}
+    report = _Report(folder, {**description, **provenance.describe(), "strategy": strategy_name})
+    keras.utils.set_random_seed(recipe.seed)
+    place = strategy.make(strategy_name)
+    if recipe.batch % place.num_replicas_in_sync:
+        raise ValueError(f"The batch must divide by {place.num_replicas_in_sync} replicas. Received: {recipe.batch}.")
+    steps = math.ceil(data.films["train"] / recipe.batch)
+    with place.scope():
+        network = build(recipe, len(data.schema.landmarks))
+        if start is not None:
+            torch_weights.load_into(network, torch_weights.read_checkpoint(start), skip_head=skip_head)
+        _compile(network, recipe, steps)
+        average = averaging.WeightAverage(network, recipe.average) if recipe.average else None
+    subject = _subject(average.network if average else network, recipe, data, description)
+    keeper = callbacks.Keeper(
+        folder, subject, average.network if average else None, report.update, last_epoch=recipe.epochs
+    )
+    done = keeper.restore(network)
+    if done < recipe.epochs:
+        _fit(network, recipe, data, folder, subject, keeper, average, steps, done)
+    return report.values
+
+
+def build(recipe: Recipe, num_landmarks: int) -> keras.Model:
+    """Returns the recipe's untrained network for one grey channel."""
+    network = hrnet.hrnet(
+        width=recipe.width,
+        num_landmarks=num_landmarks,
+        input_shape=(recipe.height, recipe.width_px, 1),
+        small=recipe.small,
+        initializer=recipe.initializer,
+        batch_normalization=recipe.normalization,
+    )
+    for layer in network.layers:
+        if hasattr(layer, "moving_mean"):
+            layer.momentum = recipe.momentum
+    return network
+
+
+def _compile(network: keras.Model, recipe: Recipe, steps: int) -> None:
+    optimizer = adam.FusedAdam(_learning_rate(recipe, steps * recipe.epochs), weight_decay=recipe.weight_decay or None)
+    optimizer.build(network.trainable_variables)
+    loss = losses.HeatmapLoss(recipe.height, recipe.width_px, hrnet.STRIDE, recipe.sigma, recipe.codec, recipe.loss)
+    network.compile(optimizer, loss)
+
+
+def _learning_rate(recipe: Recipe, steps: int) -> Any:
+    warm = round(steps * recipe.warmup)
+    if recipe.schedule == "cosine":
+        return keras.optimizers.schedules.CosineDecay(
+            recipe.learning_rate / 20 if warm else recipe.learning_rate,
+            max(steps - warm, 1),
+            alpha=0.01,
+            warmup_target=recipe.learning_rate if warm else None,
+            warmup_steps=warm,
+        )
+    if recipe.schedule == "step":
+        rates = [recipe.learning_rate * factor for factor in (1.0, 0.1, 0.01)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay([steps * 170 // 210, steps * 200 // 210], rates)
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    raise ValueError(f"A schedule is cosine, step or constant. Received: '{recipe.schedule}'.")
+
+
+def _subject(network: keras.Model, recipe: Recipe, data: Data, description: dict[str, Any]) -> landmarker.Landmarker:
+    settings = landmarker.Settings(
+        schema=data.schema,
+        height=recipe.height,
+        width=recipe.width_px,
+        stride=hrnet.STRIDE,
+        sigma=recipe.sigma,
+        codec=recipe.codec,
+        output="softmax" if recipe.loss == "cross_entropy" else "linear",
+    )
+    return landmarker.Landmarker(network, settings, {**description, **provenance.describe()})
+
+
+def _fit(
+    network: keras.Model,
+    recipe: Recipe,
+    data: Data,
+    folder: pathlib.Path,
+    subject: landmarker.Landmarker,
+    keeper: callbacks.Keeper,
+    average: averaging.WeightAverage | None,
+    steps: int,
+    done: int,
+) -> None:
+    pipeline = films.Pipeline(len(data.schema.landmarks), recipe.height, recipe.width_px, recipe.batch, recipe.cache)
+    batches = films.training(
+        films.shards(data.folder, "train"),
+        pipeline,
+        recipe.augmentation,
+        recipe.seed,
+        data.films["train"],
+        done * steps,
+    )
+    watching: list[keras.callbacks.Callback] = [average] if average else []
+    if data.films.get("validation"):
+        held_out = films.evaluation(films.shards(data.folder, "validation"), pipeline)
+        validation = callbacks.Validation(subject, held_out, recipe.validate_every, recipe.epochs)
+        watching += [validation, callbacks.Monitor(folder / "tensorboard", validation, data.schema.colours)]
+    progress = callbacks.Progress(recipe.epochs, steps, recipe.batch, done)
+    network.fit(
+        batches,
+        epochs=recipe.epochs,
+        initial_epoch=done,
+        steps_per_epoch=steps,
+        callbacks=[callbacks.StopOnNaN(), *watching, keeper, progress],
+        shuffle=False,
+        verbose=0,
+    )
+
+
+class _Report:
+    """`run.json`: what the run is, refused when the folder holds another one."""
+
+    def __init__(self, folder: pathlib.Path, values: dict[str, Any]):
+        self._path, self.values = folder / RUN, values
+        if self._path.is_file():
+            self._check(json.loads(self._path.read_text(encoding="utf-8")))
+        elif atomic.has_content(folder):
+            raise RunFolderError(f"output folder '{folder}' exists and holds no run: name another or empty it.")
+        self.update({})
+
+    def _check(self, older: dict[str, Any]) -> None:
+        for key in ("recipe", "data_hash"):
+            if older.get(key) != json.loads(json.dumps(self.values[key])):
+                raise RunFolderError(
+                    f"'{self._path.parent}' holds a run with another {key.replace('_', ' ')}; "
+                    "a run goes on only with the flags and data it began with: name another folder."
+                )
+        self.values = {**older, **self.values}
+
+    def update(self, news: dict[str, Any]) -> None:
+        self.values |= news
+        atomic.write_json(self._path, self.values)
