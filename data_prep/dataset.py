@@ -15,9 +15,9 @@ import tensorflow as tf
 import tqdm
 
 import raspine
-from data_prep import films, identities, pseudonyms, shards, split
+from data_prep import films, identities, shards, split
 from data_prep.selection import Refusal, Selection
-from raspine import atomic, landmarks, records
+from raspine import atomic, landmarks, pseudonyms, records
 
 FORMAT_VERSION = 1
 
@@ -79,9 +79,7 @@ class Dataset:
         }
 
 
-def read(
-    selection: Selection, options: films.Options, workers: int, spool: shards.Spool | None = None
-) -> Dataset:
+def read(selection: Selection, options: films.Options, workers: int, spool: shards.Spool | None = None) -> Dataset:
     """Reads every selected film; pictures go to the spool, so that memory stays flat.
 
     Args:
@@ -114,8 +112,7 @@ def with_patients(dataset: Dataset, check: bool = True) -> Dataset:
     """
     label = dataset.selection.labels
     owners = {
-        image: label[image].patient_id or film.identity.patient_id or image
-        for image, film in dataset.taken.items()
+        image: label[image].patient_id or film.identity.patient_id or image for image, film in dataset.taken.items()
     }
     named = {value.patient_id for value in label.values()} - {""}
     patients = pseudonyms.assign([*named, *owners.values()], "P", 4)
@@ -199,9 +196,7 @@ def manifest(
         "data_hash": hashlib.sha256(hashes.encode()).hexdigest(),
         "landmarks": {part: _landmarks(dataset, part, schema) for part in split.SPLITS},
         **dataset.tallies(),
-        "images_without_labels": [
-            dataset.selection.films[image] for image in dataset.selection.without_labels
-        ],
+        "images_without_labels": [dataset.selection.films[image] for image in dataset.selection.without_labels],
         "options": dict(options),
         "versions": _versions(),
     }

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
 
 from data_prep import identities, labels
 from raspine import geometry, landmarks, records
 from raspine.dicom import film as film_reader
 from raspine.dicom import parse, raster
+from raspine.dicom import spacing as spacings
 
 
 class RefusedFilmError(ValueError):
@@ -118,8 +120,8 @@ def near_match(name: str, found: Iterable[str]) -> str:
 def prepare(path: pathlib.Path, label: labels.FilmLabels, options: Options) -> Prepared:
     """Returns a film with its labels, ready for a record.
 
-    The spacing columns of the labels go to any film, as a calibration by the user; `options.spacing_mm` goes
-    to pictures that are not DICOM and have no such columns.
+    The spacing columns of the labels go to any film, as a calibration by the user where they differ from the
+    header; `options.spacing_mm` goes to pictures that are not DICOM and have no such columns.
 
     Raises:
       RefusedFilmError: the film cannot be read, or a landmark lies outside it.
@@ -129,9 +131,7 @@ def prepare(path: pathlib.Path, label: labels.FilmLabels, options: Options) -> P
     except ValueError as error:
         raise RefusedFilmError(" ".join(str(error).split())) from error
     except OSError as error:
-        raise RefusedFilmError(
-            f"the file cannot be read: {error.strerror or type(error).__name__}."
-        ) from error
+        raise RefusedFilmError(f"the file cannot be read: {error.strerror or type(error).__name__}.") from error
     except Exception as error:  # one odd file must not stop the others; its message may hold identifiers
         raise RefusedFilmError(f"the file cannot be read: unexpected {type(error).__name__}.") from error
 
@@ -156,9 +156,7 @@ def prepare_all(
             yield _result(*waiting.popleft())
 
 
-def _result(
-    image: str, future: "concurrent.futures.Future[Prepared]"
-) -> tuple[str, Prepared | RefusedFilmError]:
+def _result(image: str, future: "concurrent.futures.Future[Prepared]") -> tuple[str, Prepared | RefusedFilmError]:
     try:
         return image, future.result()
     except RefusedFilmError as error:
@@ -173,7 +171,20 @@ def _read(
     data = path.read_bytes()
     if raster.is_raster(data[:8]):
         return film_reader.read_bytes(data, label.spacing_mm or options.spacing_mm), identities.Identity()
-    return film_reader.read_bytes(data, label.spacing_mm), identities.of(parse.parse(data))
+    dataset = parse.parse(data)
+    return film_reader.read_bytes(data, _calibration(dataset, label.spacing_mm)), identities.of(dataset)
+
+
+def _calibration(dataset: pydicom.Dataset, given: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Returns the labels' spacing, but None when the header says the same: it also tells where it is from.
+
+    A column that only repeats a detector's spacing must not pass for a calibration.
+    """
+    try:
+        own = spacings.resolve(dataset).millimetres
+    except film_reader.FilmError:
+        return given
+    return None if given and own and spacings.are_equal(own, given) else given
 
 
 def _prepare(path: pathlib.Path, label: labels.FilmLabels, options: Options) -> Prepared:

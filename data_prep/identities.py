@@ -82,8 +82,5 @@ def _difference(identities: Iterable[Identity]) -> str:
 
 def _related(first: str, second: str) -> bool:
     """Returns whether two names can be one person's: marriage or a misspelling changes one part of a name."""
-    parts = [
-        {part for part in name.replace("^", " ").replace(",", " ").split() if part}
-        for name in (first, second)
-    ]
+    parts = [{part for part in name.replace("^", " ").replace(",", " ").split() if part} for name in (first, second)]
     return bool(parts[0] & parts[1])

@@ -4,20 +4,18 @@ Points are (x, y) in pixels of the file as stored, the origin at the centre of i
 cell refuses its row, a refused row its image; messages name row and column, never an image or a patient.
 """
 
-import csv
 import dataclasses
-import io
 import math
 import os
-import pathlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep import spreadsheet
 from raspine import geometry, landmarks, records
 
 REQUIRED = ("image", "annotator")
@@ -141,18 +139,21 @@ def read(path: str | os.PathLike[str], schema: landmarks.Schema) -> Table:
     Raises:
       LabelsError: the file cannot be read, or a column is missing or twice there.
     """
-    cells = _cells(pathlib.Path(path))
-    header = [name.strip() for name in next(cells, (0, []))[1]]
+    try:
+        cells = spreadsheet.read(path)
+    except spreadsheet.SpreadsheetError as error:
+        raise LabelsError(f"the labels file {error}.") from error
+    header = cells[0][1] if cells else []
     coordinates = [f"{name}_{axis}" for name in schema.landmarks for axis in "xy"]
     _check_header(header, coordinates, schema.name)
     rows: list[Row] = []
     refused: list[Refusal] = []
-    for number, values in cells:
+    for number, values in cells[1:]:
         try:
             rows.append(_row(number, header, values, schema))
         except RowError as error:
             named = dict(zip(header, values, strict=False))
-            annotator = named.get("annotator", "").strip()
+            annotator = named.get("annotator", "")
             refused.append(Refusal(number, _image_or_empty(named), annotator, str(error)))
     unknown = [name for name in header if name not in {*REQUIRED, *OPTIONAL, *coordinates}]
     return Table(tuple(rows), tuple(refused), tuple(unknown), "patient_id" in header)
@@ -211,31 +212,8 @@ def image_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text.strip().replace("\\", "/"))
     parts = [part for part in name.split("/") if part != "."]
     if not name or name.startswith("/") or ".." in parts or "" in parts or _DRIVE.match(name) or "\0" in name:
-        raise RowError(
-            "column 'image' must be a path inside the images folder, without '..' or a leading '/'."
-        )
+        raise RowError("column 'image' must be a path inside the images folder, without '..' or a leading '/'.")
     return "/".join(parts)
-
-
-def _cells(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
-    """Yields (row number, cells) of every row that is not empty."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        header = text.split("\n", 1)[0]
-        delimiter = ";" if header.count(";") > header.count(",") else ","
-        yield from (
-            (number, values)
-            for number, values in enumerate(
-                csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1
-            )
-            if any(value.strip() for value in values)
-        )
-    except UnicodeDecodeError as error:
-        raise LabelsError("the labels file is not UTF-8 text: save it as 'CSV UTF-8'.") from error
-    except OSError as error:
-        raise LabelsError(f"the labels file cannot be read: {error.strerror}.") from error
-    except csv.Error as error:
-        raise LabelsError(f"the labels file is not a CSV file: {error}.") from error
 
 
 def _check_header(header: Sequence[str], coordinates: Sequence[str], schema: str) -> None:
@@ -257,7 +235,7 @@ def _image_or_empty(cells: Mapping[str, str]) -> str:
 def _row(number: int, header: Sequence[str], values: Sequence[str], schema: landmarks.Schema) -> Row:
     if len(values) != len(header):
         raise RowError(f"labels row {number}: {len(values)} cells under {len(header)} columns.")
-    cells = {name: value.strip() for name, value in zip(header, values, strict=True)}
+    cells = dict(zip(header, values, strict=True))
     try:
         if not cells["annotator"]:
             raise RowError("column 'annotator' is empty.")
@@ -277,9 +255,7 @@ def _row(number: int, header: Sequence[str], values: Sequence[str], schema: land
 def _point(cells: Mapping[str, str], name: str) -> tuple[float, float]:
     x, y = _number(cells, f"{name}_x"), _number(cells, f"{name}_y")
     if math.isnan(x) != math.isnan(y):
-        raise RowError(
-            f"landmark '{name}' has only one of x and y: give both, or neither where it is not visible."
-        )
+        raise RowError(f"landmark '{name}' has only one of x and y: give both, or neither where it is not visible.")
     return x, y
 
 
@@ -305,9 +281,7 @@ def _patient(cells: Mapping[str, str]) -> str:
 def _position(text: str) -> str:
     position = text.lower()
     if position not in ("", *records.POSITIONS):
-        raise RowError(
-            f"column 'position' is {', '.join(records.POSITIONS)} or empty. Received: '{text[:20]}'."
-        )
+        raise RowError(f"column 'position' is {', '.join(records.POSITIONS)} or empty. Received: '{text[:20]}'.")
     return position
 
 
@@ -318,7 +292,5 @@ def _spacing(cells: Mapping[str, str]) -> tuple[float, float] | None:
     if math.isnan(row) and math.isnan(column):
         return None
     if not geometry.is_spacing((row, column)):
-        raise RowError(
-            f"spacing_row_mm and spacing_column_mm are both above 0 mm. Received: {row}, {column}."
-        )
+        raise RowError(f"spacing_row_mm and spacing_column_mm are both above 0 mm. Received: {row}, {column}.")
     return row, column

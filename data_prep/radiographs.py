@@ -6,8 +6,8 @@ r"""Turns radiographs and their landmark labels into TFRecords, split by patient
 The labels are a CSV file with a row per image and annotator: `image, annotator, NAME_x, NAME_y, ...` in
 pixels of the file as stored, the origin at the centre of its top-left pixel, empty where a landmark is not
 visible. `image` is a path below --images. Optional columns: patient_id, position (neutral, flexion or
-extension), spacing_row_mm and spacing_column_mm. The spacing columns are a calibration: they hold for DICOM
-films too, where --spacing_mm holds only for PNG and JPEG files without such columns.
+extension), spacing_row_mm and spacing_column_mm. Spacing columns that differ from a DICOM header are taken as
+a calibration; --spacing_mm holds only for PNG and JPEG files without such columns.
 
 Without a patient_id column the DICOM PatientID tells the patient; an image with neither is its own patient.
 Look first with --dry_run: it reads everything, writes no data set, and says what would be refused.
@@ -27,8 +27,8 @@ from typing import Any
 
 from absl import flags
 
-from data_prep import dataset, films, labels, pseudonyms, selection, shards, split
-from raspine import atomic, geometry, landmarks, program
+from data_prep import dataset, films, labels, selection, shards, split
+from raspine import atomic, geometry, landmarks, program, pseudonyms
 
 _IMAGES = flags.DEFINE_string("images", None, "Folder with the films: DICOM, PNG or JPEG.", required=True)
 _LABELS = flags.DEFINE_string("labels", None, "CSV file with the landmarks.", required=True)
@@ -97,6 +97,8 @@ def _make(read: dataset.Dataset, table: labels.Table, rule: split.Rule | None) -
     made = dataset.with_patients(read, _CHECK_PATIENTS.value)
     try:
         if rule and made.taken:
+            if left_over := split.unmatched(made.owners, rule):
+                print(f"warning: {left_over} rows of --split_file belong to no usable film.")
             made = dataset.with_split(made, rule)
     except split.LeakError as error:
         raise program.NothingDone(f"{error} Nothing was written.") from error
@@ -123,9 +125,7 @@ def _check_flags(argv: Sequence[str]) -> None:
     if not _OUTPUT_DIR.value and not _DRY_RUN.value:
         raise program.UsageError("--output_dir is needed, or --dry_run.")
     if not _DRY_RUN.value and atomic.has_content(_OUTPUT_DIR.value):
-        raise program.UsageError(
-            "the folder of --output_dir exists and is not empty: name another or empty it."
-        )
+        raise program.UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
     try:
         if _PRIVATE_LOG.value:
             pseudonyms.check_private_log(_PRIVATE_LOG.value, _OUTPUT_DIR.value or None)

@@ -5,7 +5,8 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from data_prep import films, labels, pseudonyms
+from data_prep import films, labels
+from raspine import pseudonyms
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +54,7 @@ class Selection:
         return len(self.labels)
 
 
-def select(
-    table: labels.Table, found: Mapping[str, pathlib.Path], annotators: Sequence[str] = ()
-) -> Selection:
+def select(table: labels.Table, found: Mapping[str, pathlib.Path], annotators: Sequence[str] = ()) -> Selection:
     """Returns which images have usable labels, and why the others are left out.
 
     Args:

@@ -1,12 +1,12 @@
 """Who is trained on and who is tested: splits by patient, and the check that no patient is in two."""
 
-import csv
 import dataclasses
 import os
-import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+
+from data_prep import labels, spreadsheet
 
 SPLITS = ("train", "validation", "test")
 
@@ -41,9 +41,7 @@ class Rule:
         if bool(self.counts) + bool(self.fractions) + (self.table is not None) != 1:
             raise SplitError("give exactly one of --split_counts, --split_fractions and --split_file.")
         if self.counts and (len(self.counts) != 3 or min(self.counts) < 0 or not sum(self.counts)):
-            raise SplitError(
-                f"--split_counts is three counts: train,validation,test. Received: {self.counts}."
-            )
+            raise SplitError(f"--split_counts is three counts: train,validation,test. Received: {self.counts}.")
         if self.fractions:
             self._check_fractions()
 
@@ -83,30 +81,37 @@ def read_table(path: str | os.PathLike[str]) -> tuple[str, dict[str, str]]:
       LeakError: a name is in two splits.
     """
     try:
-        with pathlib.Path(path).open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream, restval=""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SplitError(f"the file of --split_file cannot be read: {error}.") from error
-    header = list(rows[0]) if rows else []
+        (_, header), *rows = spreadsheet.read(path)
+    except spreadsheet.SpreadsheetError as error:
+        raise SplitError(f"the file of --split_file {error}.") from error
+    except ValueError:
+        header, rows = [], []
     column = next((name for name in ("patient", "patient_id", "image") if name in header), None)
-    if column is None or "split" not in header:
-        raise SplitError(
-            "the file of --split_file needs the columns 'patient' or 'image', and 'split', and rows."
-        )
-    return ("image" if column == "image" else "patient"), _table(rows, column)
+    if column is None or "split" not in header or not rows:
+        raise SplitError("the file of --split_file needs the columns 'patient' or 'image', and 'split', and rows.")
+    key = "image" if column == "image" else "patient"
+    return key, _table(rows, header.index(column), header.index("split"), key)
 
 
-def _table(rows: Iterable[Mapping[str, str]], column: str) -> dict[str, str]:
+def _table(rows: Iterable[tuple[int, Sequence[str]]], name_at: int, split_at: int, key: str) -> dict[str, str]:
     table: dict[str, str] = {}
-    for number, row in enumerate(rows, 2):
-        name, part = row[column].strip(), row["split"].strip().lower()
+    for number, cells in rows:
+        if len(cells) <= max(name_at, split_at):
+            raise SplitError(f"split file row {number}: only {len(cells)} cells.")
+        part = cells[split_at].lower()
         if part not in SPLITS:
-            raise SplitError(
-                f"split file row {number}: split is {', '.join(SPLITS)}. Received: '{part[:20]}'."
-            )
+            raise SplitError(f"split file row {number}: split is {', '.join(SPLITS)}. Received: '{part[:20]}'.")
+        name = _image(cells[name_at], number) if key == "image" else cells[name_at]
         if table.setdefault(name, part) != part:
-            raise LeakError(f"split file row {number}: this {column} is in '{table[name]}' and '{part}'.")
+            raise LeakError(f"split file row {number}: this {key} is in '{table[name]}' and '{part}'.")
     return table
+
+
+def _image(text: str, number: int) -> str:
+    try:
+        return labels.image_name(text)
+    except labels.RowError as error:
+        raise SplitError(f"split file row {number}: {error}") from error
 
 
 def by_patient(patients: Iterable[str], rule: Rule) -> dict[str, str]:
@@ -143,6 +148,12 @@ def by_table(films: Mapping[str, str], rule: Rule) -> dict[str, str]:
     return {image: table[key] for image, key in keys.items() if key in table}
 
 
+def unmatched(films: Mapping[str, str], rule: Rule) -> int:
+    """Returns how many names of the rule's table belong to none of the films, the patient of each image."""
+    known = films.keys() if rule.table_key == "image" else set(films.values())
+    return len((rule.table or {}).keys() - known)
+
+
 def check_leaks(films: Iterable[tuple[str, str, str, str]]) -> None:
     """Checks that no patient is in two splits and no picture under two patients.
 
@@ -156,9 +167,7 @@ def check_leaks(films: Iterable[tuple[str, str, str, str]]) -> None:
     pictures: dict[str, tuple[str, str]] = {}
     for film, patient, part, digest in films:
         if splits.setdefault(patient, part) != part:
-            raise LeakError(
-                f"leak: patient {patient} is in '{splits[patient]}' and in '{part}' (film {film})."
-            )
+            raise LeakError(f"leak: patient {patient} is in '{splits[patient]}' and in '{part}' (film {film}).")
         twin, owner = pictures.setdefault(digest, (film, patient))
         if owner != patient:
             raise LeakError(

@@ -6,7 +6,6 @@ A run that was interrupted goes on when the same command is given again. `tensor
 runs.
 """
 
-import dataclasses
 import pathlib
 from collections.abc import Sequence
 from typing import Any

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from raspine import atomic, landmarks
 from raspine.inputs import framing
-from raspine.models import heatmaps
+from raspine.models import (
+    heatmaps,
+    layers,  # noqa: F401 - registers the layers that a saved network names
+)
 
 FORMAT = 1
 TASK = "landmarks"
@@ -167,14 +170,25 @@ def load(folder: str | os.PathLike[str]) -> Landmarker:
     for name in (CARD, WEIGHTS):
         if not (place / name).is_file():
             raise ModelDirectoryError(
-                f"'{folder}' is no model directory: it has no {name}. Give best/ or last/ of a run of experiments.train."
+                f"'{folder}' is no model directory: it has no {name}. Give best/ or last/ of a training run."
             )
     try:
         stored = json.loads((place / CARD).read_text(encoding="utf-8"))
         if (stored["format"], stored["task"]) != (FORMAT, TASK):
             raise ModelDirectoryError(f"'{folder}' holds a {stored['task']} model of format {stored['format']}.")
         values = {**stored["settings"], "schema": landmarks.from_dict(stored["settings"]["schema"])}
-        network = keras.models.load_model(place / WEIGHTS, compile=False)
-        return Landmarker(network, Settings(**values), stored["card"])
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        settings, card = Settings(**values), stored["card"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, ModelDirectoryError):
+            raise
         raise ModelDirectoryError(f"'{folder}/{CARD}' is damaged: {error}.") from error
+    return Landmarker(_network(place / WEIGHTS), settings, card)
+
+
+def _network(path: pathlib.Path) -> keras.Model:
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises of many kinds on damaged files, with messages of many lines
+        raise ModelDirectoryError(
+            f"the network '{path}' cannot be loaded ({type(error).__name__}): it is damaged, or of another Keras."
+        ) from error

@@ -27,7 +27,7 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     Args:
       main: takes the arguments left after flag parsing (the program's name first); returns a status or None.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     signal.signal(signal.SIGTERM, _interrupt)
     arguments = _parse(sys.argv, main)
     logging.use_absl_handler()

@@ -32,30 +32,12 @@ from pydicom.uid import (
 )
 
 from raspine.dicom import codestream, header
+from raspine.dicom.layout import Layout
 
-MAX_SIDE = 20_000
-MAX_PIXELS = 120_000_000  # a 43 x 43 cm film at 50 micrometres has 74 million
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 _LOSSY = tuple(f"1.2.840.10008.1.2.4.{last}" for last in (50, 51, 81, 91, 203))
-_GREY = ("MONOCHROME1", "MONOCHROME2")
-_COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _EQUAL_CHANNELS = 2  # grey levels of 255 that a lossy colour transform leaves between equal channels
 _STDERR = threading.Lock()
-
-
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """How a header says that the pixels are stored (PS3.3 C.7.6.3)."""
-
-    rows: int
-    columns: int
-    samples: int
-    allocated: int
-    stored: int
-    high: int
-    signed: bool
-    photometric: str
-    planar: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,33 +59,7 @@ class Stored:
     def values(self) -> NDArray[np.int64]:
         """Returns int64 [2 ** bits]: the stored value of every code."""
         codes = np.arange(1 << self.bits, dtype=np.int64)
-        return (
-            np.where(codes >= 1 << (self.bits - 1), codes - (1 << self.bits), codes) if self.signed else codes
-        )
-
-
-def layout(dataset: Dataset) -> Layout:
-    """Returns the layout of a film's pixels.
-
-    Raises:
-      FilmError: a tag is missing or out of range, or the pixels are not one grey or colour frame.
-    """
-    found = Layout(
-        rows=header.integer(dataset, "Rows"),
-        columns=header.integer(dataset, "Columns"),
-        samples=header.integer(dataset, "SamplesPerPixel", 1),
-        allocated=header.integer(dataset, "BitsAllocated"),
-        stored=header.integer(dataset, "BitsStored", header.integer(dataset, "BitsAllocated")),
-        high=header.integer(dataset, "HighBit", header.integer(dataset, "BitsStored", 0) - 1),
-        signed=header.integer(dataset, "PixelRepresentation", 0) == 1,
-        photometric=header.text(dataset, "PhotometricInterpretation").upper() or "MONOCHROME2",
-        planar=header.integer(dataset, "PlanarConfiguration", 0),
-    )
-    _check_frames(dataset)
-    _check_size(found)
-    _check_bits(found)
-    _check_colour(found)
-    return found
+        return np.where(codes >= 1 << (self.bits - 1), codes - (1 << self.bits), codes) if self.signed else codes
 
 
 def stored(dataset: Dataset, shape: Layout) -> Stored:
@@ -111,7 +67,7 @@ def stored(dataset: Dataset, shape: Layout) -> Stored:
 
     Args:
       dataset: the film with its file meta information.
-      shape: what `layout` returned for it.
+      shape: what `layout.read` returned for it.
 
     Raises:
       FilmError: there are no pixel data, or they are truncated, damaged or not what the header declares.
@@ -127,53 +83,6 @@ def stored(dataset: Dataset, shape: Layout) -> Stored:
     if syntax in NATIVE:
         return _native(dataset, data[0], shape, syntax)
     return _compressed(data[0], shape, syntax)
-
-
-def _check_frames(dataset: Dataset) -> None:
-    frames = header.integer(dataset, "NumberOfFrames", 1)
-    if frames != 1:
-        raise header.FilmError(
-            f"a film has one frame. {header.name('NumberOfFrames')} received: {frames}. Export single frames."
-        )
-
-
-def _check_size(found: Layout) -> None:
-    for keyword, value in (("Rows", found.rows), ("Columns", found.columns)):
-        if not 1 <= value <= MAX_SIDE:
-            raise header.FilmError(f"{header.name(keyword)} must be 1 to {MAX_SIDE}. Received: {value}.")
-    if found.rows * found.columns > MAX_PIXELS:
-        raise header.FilmError(
-            f"{header.name('Rows')} x {header.name('Columns')} must be at most {MAX_PIXELS} pixels. "
-            f"Received: {found.rows} x {found.columns}."
-        )
-
-
-def _check_bits(found: Layout) -> None:
-    if found.allocated not in (8, 16):
-        raise header.FilmError(
-            f"{header.name('BitsAllocated')} must be 8 or 16. Received: {found.allocated}."
-        )
-    if not 1 <= found.stored <= found.allocated:
-        raise header.FilmError(
-            f"{header.name('BitsStored')} must be 1 to {header.name('BitsAllocated')}, {found.allocated}. "
-            f"Received: {found.stored}."
-        )
-    if not found.stored - 1 <= found.high < found.allocated:
-        raise header.FilmError(
-            f"{header.name('HighBit')} must be {found.stored - 1} to {found.allocated - 1}. "
-            f"Received: {found.high}."
-        )
-
-
-def _check_colour(found: Layout) -> None:
-    if found.samples == 1 and found.photometric in _GREY:
-        return
-    if found.samples == 3 and found.photometric in _COLOUR:
-        return
-    raise header.FilmError(
-        f"{header.name('PhotometricInterpretation')} must be MONOCHROME1 or MONOCHROME2 with one sample a "
-        f"pixel. Received: {header.received(found.photometric)} with {found.samples}."
-    )
 
 
 def _native(dataset: Dataset, data: bytes, shape: Layout, syntax: UID) -> Stored:
@@ -253,11 +162,7 @@ def _frame(data: bytes, syntax: UID) -> bytes:
 
 
 def _title(syntax: UID) -> str:
-    return (
-        syntax.name
-        if not syntax.is_private and syntax.name != str(syntax)
-        else f"unknown {header.received(syntax)}"
-    )
+    return syntax.name if not syntax.is_private and syntax.name != str(syntax) else f"unknown {header.received(syntax)}"
 
 
 def _kind(syntax: UID) -> str | None:
@@ -291,9 +196,7 @@ def _checked(frame: bytes, shape: Layout, syntax: UID) -> codestream.Codestream:
     if not 1 <= stream.bits <= 16:
         raise header.FilmError(f"a compressed frame has 1 to 16 bits a sample. Received: {stream.bits}.")
     if not stream.complete:
-        raise header.FilmError(
-            f"{header.name('PixelData')} is truncated: the {kind} stream has no end marker."
-        )
+        raise header.FilmError(f"{header.name('PixelData')} is truncated: the {kind} stream has no end marker.")
     return stream
 
 
@@ -362,8 +265,7 @@ def _silenced() -> Iterator[None]:
 
 def _undecodable(syntax: UID) -> header.FilmError:
     return header.FilmError(
-        f"{header.name('PixelData')} cannot be decoded as {_title(syntax)}: damaged, truncated or wrongly "
-        "declared."
+        f"{header.name('PixelData')} cannot be decoded as {_title(syntax)}: damaged, truncated or wrongly declared."
     )
 
 
@@ -377,9 +279,7 @@ def _fitted(decoded: NDArray[np.generic], shape: Layout, bits: int, syntax: UID)
         low, high = (-half, half - 1) if shape.signed else (0, 2 * half - 1)
         decoded = np.clip(decoded, low, high)
     unsigned = decoded.view(f"u{decoded.itemsize}")
-    return _masked(
-        unsigned, dataclasses.replace(shape, allocated=8 * unsigned.itemsize, high=shape.stored - 1)
-    )
+    return _masked(unsigned, dataclasses.replace(shape, allocated=8 * unsigned.itemsize, high=shape.stored - 1))
 
 
 def _grey_of_colour(colour: NDArray[np.generic], shape: Layout, flags: tuple[str, ...] = ()) -> Stored:
@@ -394,6 +294,4 @@ def _grey_of_colour(colour: NDArray[np.generic], shape: Layout, flags: tuple[str
             f"a film is grey. {header.name('PhotometricInterpretation')} received: "
             f"{header.received(shape.photometric)} with channels that differ by up to {spread}."
         )
-    return Stored(
-        np.ascontiguousarray(colour[..., 1]), shape.stored, False, (*flags, "grey_of_equal_channels")
-    )
+    return Stored(np.ascontiguousarray(colour[..., 1]), shape.stored, False, (*flags, "grey_of_equal_channels"))

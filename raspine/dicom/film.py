@@ -96,9 +96,7 @@ def read(path: str | os.PathLike[str], spacing: tuple[float, float] | None = Non
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise FilmError("not a regular file.")
         if os.stat(path).st_size > MAX_BYTES:
-            raise FilmError(
-                f"a film's file has at most {MAX_BYTES} bytes. Received: {os.stat(path).st_size}."
-            )
+            raise FilmError(f"a film's file has at most {MAX_BYTES} bytes. Received: {os.stat(path).st_size}.")
         data = pathlib.Path(path).read_bytes()
     except OSError as error:
         raise FilmError(f"the file cannot be read: {error.strerror or type(error).__name__}.") from error
@@ -128,9 +126,7 @@ def _of_dataset(dataset: Dataset, spacing: tuple[float, float] | None, voi: int)
 
 
 def _of_raster(picture: raster.Raster, spacing: tuple[float, float] | None) -> Film:
-    found = (
-        spacings.given(*spacing) if spacing else spacings.Spacing(None, spacings.NONE, (spacings.FLAG_NONE,))
-    )
+    found = spacings.given(*spacing) if spacing else spacings.Spacing(None, spacings.NONE, (spacings.FLAG_NONE,))
     way = orientation.Orientation(flags=(orientation.FLAG_UNKNOWN,))
     return _film(picture.pixels, None, found, way, picture.flags, Dataset())
 

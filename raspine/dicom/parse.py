@@ -46,9 +46,7 @@ def parse(data: bytes) -> Dataset:
     except header.FilmError:
         raise
     except Exception as error:  # a damaged file makes pydicom raise of many kinds, RecursionError among them
-        raise header.FilmError(
-            f"the DICOM file is damaged: {type(error).__name__} while reading it."
-        ) from error
+        raise header.FilmError(f"the DICOM file is damaged: {type(error).__name__} while reading it.") from error
     return dataset
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from raspine.dicom import decode, header, lut
+from raspine.dicom import decode, header, layout, lut
 
 WHITE = 65535
 PERCENTILES = (0.5, 99.5)
@@ -44,7 +44,7 @@ def displayed(dataset: Dataset, voi: int = 0) -> Displayed:
     Raises:
       FilmError: the pixels cannot be decoded, or the modality LUT is damaged, or there is no such window.
     """
-    shape = decode.layout(dataset)
+    shape = layout.read(dataset)
     stored = decode.stored(dataset, shape)
     values = stored.values()
     padded = _padding(dataset, values, shape)
@@ -68,7 +68,7 @@ def _counts(stored: decode.Stored) -> NDArray[np.int64]:
     return counts
 
 
-def _padding(dataset: Dataset, values: NDArray[np.int64], shape: decode.Layout) -> NDArray[np.bool_]:
+def _padding(dataset: Dataset, values: NDArray[np.int64], shape: layout.Layout) -> NDArray[np.bool_]:
     """Returns which stored values are padding (PS3.3 C.7.5.1.1.2); both ends of a range count."""
     try:
         first = header.number(dataset, "PixelPaddingValue")
@@ -81,7 +81,7 @@ def _padding(dataset: Dataset, values: NDArray[np.int64], shape: decode.Layout) 
     return (values >= low) & (values <= high)
 
 
-def _as_stored(value: float, shape: decode.Layout) -> float:
+def _as_stored(value: float, shape: layout.Layout) -> float:
     """Reads a padding value as signed as its pixels, since files often write it the other way (US, SS)."""
     if shape.signed and value >= 1 << (shape.allocated - 1):
         return value - (1 << shape.allocated)
@@ -100,9 +100,7 @@ def _modality(dataset: Dataset, values: NDArray[np.int64]) -> Table:
     return values.astype(np.float64) * slope + (intercept or 0.0)
 
 
-def _voi(
-    dataset: Dataset, units: Table, counts: NDArray[np.int64], index: int
-) -> tuple[Table, tuple[str, ...]]:
+def _voi(dataset: Dataset, units: Table, counts: NDArray[np.int64], index: int) -> tuple[Table, tuple[str, ...]]:
     """Returns float64 0..1: what each value shows as (PS3.3 C.11.2), and flags.
 
     A VOI LUT goes before a window; colour, a damaged VOI and a missing one are scaled as the data lie.
@@ -130,9 +128,7 @@ class _NoSuchVoi(header.FilmError):
 
 def _chosen(index: int, count: int, keyword: str) -> int:
     if not 0 <= index < count:
-        raise _NoSuchVoi(
-            f"{header.name(keyword)} has {count} to choose from, 0 to {count - 1}. Received: {index}."
-        )
+        raise _NoSuchVoi(f"{header.name(keyword)} has {count} to choose from, 0 to {count - 1}. Received: {index}.")
     return index
 
 
@@ -145,9 +141,7 @@ def _window(dataset: Dataset, units: Table, centre: float, width: float) -> Tabl
         with np.errstate(over="ignore"):
             return 1.0 / (1.0 + np.exp(-4.0 * (units - centre) / width))
     if function not in ("LINEAR", "LINEAR_EXACT"):
-        raise header.FilmError(
-            f"{header.name('VOILUTFunction')} is unknown. Received: {header.received(function)}."
-        )
+        raise header.FilmError(f"{header.name('VOILUTFunction')} is unknown. Received: {header.received(function)}.")
     if function == "LINEAR":
         centre, width = centre - 0.5, width - 1.0
     if width == 0.0:

@@ -35,11 +35,7 @@ def named(description: str) -> set[str]:
     """Returns every position that a description names."""
     line = description.lower().replace("_", " ")
     if _DENIED.search(line):
-        return (
-            set(POSITIONS)
-            if any(re.search(rf"\b(?:{words})\b", line) for words in _WORDS.values())
-            else set()
-        )
+        return set(POSITIONS) if any(re.search(rf"\b(?:{words})\b", line) for words in _WORDS.values()) else set()
     return {name for name, words in _WORDS.items() if re.search(rf"\b(?:{words})\b", line)}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from raspine.dicom import decode, header
+from raspine.dicom import header, layout
 
 FLAG_EXIF = "exif_orientation_ignored"
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -61,10 +61,8 @@ def decode_raster(data: bytes) -> Raster:
 def _loaded(data: bytes) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
         width, height = image.size
-        if max(width, height) > decode.MAX_SIDE or width * height > decode.MAX_PIXELS:
-            raise header.FilmError(
-                f"a film has at most {decode.MAX_PIXELS} pixels. Received: {height} x {width}."
-            )
+        if max(width, height) > layout.MAX_SIDE or width * height > layout.MAX_PIXELS:
+            raise header.FilmError(f"a film has at most {layout.MAX_PIXELS} pixels. Received: {height} x {width}.")
         image.load()
         flags = (FLAG_EXIF,) if image.getexif().get(_EXIF_ORIENTATION, 1) != 1 else ()
         if _is_deep_colour(data):

@@ -58,7 +58,8 @@ MAGNIFICATIONS = (1.0, 1.2)
 
 _EQUAL = 1e-4  # spacings are written with few digits: 0.143 and 0.1430 are one
 _PLAUSIBLE_MM = (0.01, 2.0)
-_MAGNIFICATIONS_AGREE = 0.02
+_AGREE = 0.02
+_CORRECTS = 1.001  # a factor of 1 is a device's way to say that it does not know
 _Pair = tuple[float, float]
 
 
@@ -82,9 +83,7 @@ class Spacing:
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
-            raise SpacingError(
-                f"a spacing's source is one of {', '.join(SOURCES)}. Received: '{self.source}'."
-            )
+            raise SpacingError(f"a spacing's source is one of {', '.join(SOURCES)}. Received: '{self.source}'.")
         if (self.millimetres is None) != (self.source == NONE):
             raise SpacingError(f"a spacing without millimetres has the source '{NONE}', and only that one.")
         if self.millimetres is not None:
@@ -120,6 +119,10 @@ def resolve(dataset: Dataset) -> Spacing:
     7. Nominal Scanned Pixel Spacing: the plane of the film that was digitised.
     8. None. A Pixel Aspect Ratio gives no millimetres.
 
+    Rungs 3 and 4 are as good as the device's notion of where the patient is: Distance Source to Patient is measured
+    to the support closest to the patient, not to the spine. A factor of 1 corrects nothing and is flagged as the
+    detector's plane.
+
     Args:
       dataset: the header of a film; the spacing is of its rows and columns as stored.
 
@@ -133,9 +136,7 @@ def resolve(dataset: Dataset) -> Spacing:
     return _with_plausibility(found or _uncorrected(pixel, nominal))
 
 
-def _calibrated(
-    dataset: Dataset, pixel: _Pair | None, imager: _Pair | None, nominal: _Pair | None
-) -> Spacing | None:
+def _calibrated(dataset: Dataset, pixel: _Pair | None, imager: _Pair | None, nominal: _Pair | None) -> Spacing | None:
     if pixel is None:
         return None
     uncorrected = imager or nominal
@@ -154,13 +155,15 @@ def _projected(dataset: Dataset, imager: _Pair | None) -> Spacing | None:
         return None
     factor = _magnification(dataset)
     by_distances, flags = _distances(dataset)
-    if factor is not None:
-        if by_distances is not None and abs(factor / by_distances - 1) > _MAGNIFICATIONS_AGREE:
-            flags = (*flags, FLAG_MAGNIFICATION_DISAGREES)
-        return Spacing(_divided(imager, factor), IMAGER_MAGNIFICATION, flags)
-    if by_distances is not None:
-        return Spacing(_divided(imager, by_distances), IMAGER_DISTANCES, flags)
-    return Spacing(imager, DETECTOR_PLANE, (FLAG_DETECTOR_PLANE, *flags))
+    if factor is not None and by_distances is not None and abs(factor / by_distances - 1) > _AGREE:
+        flags = (*flags, FLAG_MAGNIFICATION_DISAGREES)
+    chosen = by_distances if factor is None else factor
+    if chosen is None:
+        return Spacing(imager, DETECTOR_PLANE, (FLAG_DETECTOR_PLANE, *flags))
+    if chosen < _CORRECTS:
+        flags = (FLAG_DETECTOR_PLANE, *flags)
+    source = IMAGER_DISTANCES if factor is None else IMAGER_MAGNIFICATION
+    return Spacing((imager[0] / chosen, imager[1] / chosen), source, flags)
 
 
 def _uncorrected(pixel: _Pair | None, nominal: _Pair | None) -> Spacing:
@@ -179,13 +182,9 @@ def _magnification(dataset: Dataset) -> float | None:
     if not factors:
         return None
     if max(factors) / min(factors) - 1 > _EQUAL:
-        raise SpacingError(
-            f"two values of {header.name(keyword)} disagree: {header.received(factors)}. Keep one."
-        )
+        raise SpacingError(f"two values of {header.name(keyword)} disagree: {header.received(factors)}. Keep one.")
     if factors[0] < 1:
-        raise SpacingError(
-            f"{header.name(keyword)} must be at least 1: shadows never shrink. Received: {factors[0]}."
-        )
+        raise SpacingError(f"{header.name(keyword)} must be at least 1: shadows never shrink. Received: {factors[0]}.")
     return factors[0]
 
 
@@ -234,14 +233,8 @@ def _positive(dataset: Dataset, keyword: str) -> tuple[float, ...]:
 def _checked(pair: _Pair, what: str) -> _Pair:
     row, column = (float(value) for value in pair)
     if not all(math.isfinite(value) and value > 0 for value in (row, column)):
-        raise SpacingError(
-            f"{what} must be two positive numbers of mm, row and column. Received: {row}, {column}."
-        )
+        raise SpacingError(f"{what} must be two positive numbers of mm, row and column. Received: {row}, {column}.")
     return row, column
-
-
-def _divided(pair: _Pair, factor: float) -> _Pair:
-    return pair[0] / factor, pair[1] / factor
 
 
 def are_equal(first: tuple[float, float], second: tuple[float, float]) -> bool:

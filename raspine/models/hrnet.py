@@ -221,17 +221,13 @@ def _fusion(parts: _Parts, branches: list[Any], output: int, name: str) -> Any:
     return parts.add(terms, name)
 
 
-def _check(
-    width: int, num_landmarks: int, input_shape: Sequence[int | None], initializer: str, pointwise: str
-) -> None:
+def _check(width: int, num_landmarks: int, input_shape: Sequence[int | None], initializer: str, pointwise: str) -> None:
     if width < 1 or num_landmarks < 1:
         raise ValueError(f"width and num_landmarks must be positive. Received: {width} and {num_landmarks}.")
     if len(input_shape) != 3 or not input_shape[2]:
         raise ValueError(f"input_shape must be (height, width, channels). Received: {tuple(input_shape)}.")
     if any(size is not None and (size < MULTIPLE or size % MULTIPLE) for size in input_shape[:2]):
-        raise ValueError(
-            f"Height and width must be multiples of {MULTIPLE} pixels. Received: {tuple(input_shape)}."
-        )
+        raise ValueError(f"Height and width must be multiples of {MULTIPLE} pixels. Received: {tuple(input_shape)}.")
     if initializer not in _INITIALIZERS:
         raise ValueError(f"initializer must be one of {_INITIALIZERS}. Received: {initializer!r}.")
     if pointwise not in _POINTWISE:

@@ -55,9 +55,7 @@ class FusedBatchNormalization(keras.layers.Layer):
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Makes the four vectors of one value per channel."""
         shape = (_channels(input_shape),)
-        self.gamma = self.add_weight(
-            shape=shape, initializer=self.gamma_initializer, name="gamma", autocast=False
-        )
+        self.gamma = self.add_weight(shape=shape, initializer=self.gamma_initializer, name="gamma", autocast=False)
         self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta", autocast=False)
         # Replicas see different batches: their updates are averaged, which keeps the copies equal.
         moving = {"shape": shape, "trainable": False, "autocast": False, "aggregation": "mean"}
@@ -82,9 +80,10 @@ class FusedBatchNormalization(keras.layers.Layer):
 
     def _normalize_by_batch(self, inputs: tf.Tensor) -> tf.Tensor:
         # The kernel wants a mean and a variance even where it computes its own: they may be empty.
-        outputs, mean, variance = self._normalize(inputs, tf.zeros([0]), tf.zeros([0]), True)
-        count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), tf.float32)
-        biased = variance * ((count - 1) / count)
+        empty = tf.zeros([0])
+        outputs, mean, variance = self._normalize(inputs, empty, empty, True)
+        channels = self.gamma.shape[0]
+        biased = variance * (1.0 - channels / tf.cast(tf.size(inputs), tf.float32))
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, biased)
         return outputs
@@ -92,18 +91,19 @@ class FusedBatchNormalization(keras.layers.Layer):
     def _normalize(
         self, inputs: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return tf.compat.v1.nn.fused_batch_norm(
-            inputs,
-            self.gamma.value,
-            self.beta.value,
+        return tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.gamma.value,
+            offset=self.beta.value,
             mean=mean,
             variance=variance,
             epsilon=self.epsilon,
             is_training=training,
-        )
+        )[:3]
 
     def _move(self, average: keras.Variable, value: tf.Tensor) -> None:
-        average.assign(average.value * self.momentum + value * (1.0 - self.momentum))
+        old = average.value
+        average.assign(old + (value - old) * (1.0 - self.momentum))
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Returns the inputs' shape."""
@@ -202,9 +202,7 @@ class PointwiseConvolution(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         if filters < 1 or strides < 1:
-            raise ValueError(
-                f"filters and strides must be positive. Received: filters={filters}, strides={strides}."
-            )
+            raise ValueError(f"filters and strides must be positive. Received: filters={filters}, strides={strides}.")
         self.filters = int(filters)
         self.strides = int(strides)
         self.use_bias = bool(use_bias)
@@ -215,11 +213,7 @@ class PointwiseConvolution(keras.layers.Layer):
         """Makes the kernel [1, 1, in, out] and the bias [out]."""
         shape = (1, 1, _channels(input_shape), self.filters)
         self.kernel = self.add_weight(shape=shape, initializer=self.kernel_initializer, name="kernel")
-        self.bias = (
-            self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
-            if self.use_bias
-            else None
-        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias") if self.use_bias else None
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Mixes the channels of every pixel.
@@ -323,12 +317,12 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
     """
     found = {layer.name: layer for layer in source.layers if layer.weights}
     wanted = {layer.name: layer for layer in target.layers if layer.weights}
-    differing = sorted(found.keys() ^ wanted.keys())
+    differing = list(found.keys() ^ wanted.keys())
     for name in found.keys() & wanted.keys():
         if [w.shape for w in found[name].weights] != [w.shape for w in wanted[name].weights]:
             differing.append(name)
     if differing:
-        raise ValueError(f"The networks differ in {len(differing)} layers: {', '.join(differing)}.")
+        raise ValueError(f"The networks differ in {len(differing)} layers: {', '.join(sorted(differing))}.")
     for name, layer in wanted.items():
         layer.set_weights(found[name].get_weights())
 

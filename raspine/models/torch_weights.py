@@ -11,7 +11,6 @@ A published entry is `<module>.<parameter>`; a layer called `<module>` takes it:
 
 import dataclasses
 import pathlib
-import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -163,9 +162,7 @@ def _is_head(name: str, targets: Mapping[str, Any]) -> bool:
 
 
 def _last_module(targets: Mapping[str, Any]) -> str:
-    return max(
-        (name.partition(".fuse_layers.")[0] for name in targets if ".fuse_layers." in name), default=""
-    )
+    return max((name.partition(".fuse_layers.")[0] for name in targets if ".fuse_layers." in name), default="")
 
 
 def _in_keras_layout(
@@ -232,9 +229,13 @@ def _read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
         ) from error
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"{path.name} is not a checkpoint that holds weights only: {reason}") from error
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle can raise anything
+        raise ValueError(
+            f"{path.name} is damaged, or holds more than weights, which could run code and is refused: "
+            "save its state_dict alone."
+        ) from error
     if isinstance(content, Mapping):
         content = content.get("state_dict", content)
     if not isinstance(content, Mapping) or not all(isinstance(v, torch.Tensor) for v in content.values()):

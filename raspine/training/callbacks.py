@@ -106,6 +106,7 @@ class Keeper(keras.callbacks.Callback):
     """Writes `best/` when validation improves, `last/` and the state to resume from, each whole or not at all."""
 
     STATE = "state"
+    PAUSE_SECONDS = 60.0  # between two states on disk
 
     def __init__(
         self,
@@ -113,12 +114,11 @@ class Keeper(keras.callbacks.Callback):
         subject: landmarker.Landmarker,
         extra: keras.Model | None,
         record: Callable[[dict[str, Any]], None],
-        every_seconds: float = 60.0,
         last_epoch: int = 0,
     ):
         super().__init__()
         self._folder, self._subject, self._extra, self._record = folder, subject, extra, record
-        self._pause, self._last_epoch, self._saved_at = every_seconds, last_epoch, time.monotonic()
+        self._last_epoch, self._saved_at = last_epoch, time.monotonic()
         self.epoch, self.history = 0, list[dict[str, float]]()
         self.best: dict[str, float] | None = None
 
@@ -144,7 +144,7 @@ class Keeper(keras.callbacks.Callback):
             self.best = {"epoch": self.epoch, "score": score, **figures}
             self._subject.card |= {"epoch": self.epoch, "validation": figures}
             self._subject.save(self._folder / "best")
-        if self.epoch == self._last_epoch or time.monotonic() - self._saved_at > self._pause:
+        if self.epoch == self._last_epoch or time.monotonic() - self._saved_at > self.PAUSE_SECONDS:
             self._save(figures)
 
     def _save(self, figures: dict[str, float]) -> None:

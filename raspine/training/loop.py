@@ -10,7 +10,8 @@ from typing import Any
 import keras
 
 from raspine import atomic, landmarker, landmarks, provenance
-from raspine.inputs import augmentation, films
+from raspine.inputs import augmentation as changes
+from raspine.inputs import films
 from raspine.models import hrnet, torch_weights
 from raspine.training import adam, averaging, callbacks, losses, strategy
 
@@ -67,7 +68,7 @@ class Recipe:
     validate_every: int = 1
     normalization: str = "fused"
     seed: int = 0
-    augmentation: augmentation.Augmentation = dataclasses.field(default_factory=augmentation.Augmentation)
+    augmentation: changes.Augmentation = dataclasses.field(default_factory=changes.Augmentation)
     cache: str = "memory"
 
 

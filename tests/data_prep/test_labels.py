@@ -2,7 +2,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep import labels
@@ -135,9 +135,7 @@ def row(annotator: str, points: list[list[float]], **rest: object) -> labels.Row
 
 
 def test_merge_sorts_annotators_and_takes_what_any_row_says() -> None:
-    merged = labels.merge(
-        [row("ben", [[3, 3]], position="flexion"), row("anna", [[1, 1]], spacing_mm=(0.2, 0.1))]
-    )
+    merged = labels.merge([row("ben", [[3, 3]], position="flexion"), row("anna", [[1, 1]], spacing_mm=(0.2, 0.1))])
     assert merged.annotators == ("anna", "ben")
     np.testing.assert_array_equal(merged.points[:, 0], [[1, 1], [3, 3]])
     assert (merged.position, merged.spacing_mm) == ("flexion", (0.2, 0.1))
@@ -173,6 +171,7 @@ def test_consensus_by_hand() -> None:
     np.testing.assert_array_equal(labels.consensus(points, "median"), [[1, 2], [2, 3], gone])
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_no_image_name_leaves_the_folder(text: str) -> None:
     try:

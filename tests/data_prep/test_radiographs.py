@@ -59,9 +59,7 @@ def write_dicom(path: pathlib.Path, grey: np.ndarray, **header: Any) -> None:
     dataset.save_as(path, enforce_file_format=True)
 
 
-def row(
-    image: str, annotator: str = "anna", points: Sequence[tuple[float, float]] = XY, **rest: Any
-) -> dict[str, Any]:
+def row(image: str, annotator: str = "anna", points: Sequence[tuple[float, float]] = XY, **rest: Any) -> dict[str, Any]:
     cells = {
         f"{name}_{axis}": value
         for name, xy in zip(POINTS, points, strict=True)
@@ -137,9 +135,7 @@ ALL_TRAIN = "--split_fractions=1,0,0"
 def test_pngs_end_to_end(study: Study, run: Run) -> None:
     for number in range(6):
         study.png(f"a/{number}.png", number, patient_id=f"p{number // 2}", position="flexion")
-        study.rows.append(
-            row(f"a/{number}.png", "ben", [(x + 2, y) for x, y in XY], patient_id=f"p{number // 2}")
-        )
+        study.rows.append(row(f"a/{number}.png", "ben", [(x + 2, y) for x, y in XY], patient_id=f"p{number // 2}"))
     write_png(study.images / "extra.png", 99)
     status, out, _ = run(study.command("--split_counts=1,1,1", "--spacing_mm=0.2,0.1"))
     assert status == 0
@@ -176,9 +172,7 @@ def test_pngs_end_to_end(study: Study, run: Run) -> None:
     mean = described["landmarks"]["train"][POINTS[0]]
     assert mean == {"visible": 2, "mean_xy_fraction": [0.15, 0.1125]}
     assert "images without labels (1):\n  F00007" in out
-    everything = (
-        out + (study.output / "dataset.json").read_text() + (study.output / "refused.csv").read_text()
-    )
+    everything = out + (study.output / "dataset.json").read_text() + (study.output / "refused.csv").read_text()
     assert not any(name in everything for name in ("a/", ".png", "p0", "p1", "p2"))
 
 
@@ -224,6 +218,16 @@ def test_spacing_flag_is_for_pictures_and_columns_are_for_all(study: Study, run:
     ]
 
 
+def test_a_column_that_repeats_the_header_is_no_calibration(study: Study, run: Run) -> None:
+    detector = {"PixelSpacing": [0.2, 0.1], "PixelSpacingCalibrationType": "", "ImagerPixelSpacing": [0.2, 0.1]}
+    study.dicom("a.dcm", 1, {"spacing_row_mm": 0.2, "spacing_column_mm": 0.1}, **detector)
+    study.dicom("b.dcm", 2, {"spacing_row_mm": 0.18, "spacing_column_mm": 0.09}, **detector)
+    assert run(study.command(ALL_TRAIN))[0] == 0
+    first, second = study.records()
+    assert (first.spacing_source, "detector_plane_uncorrected" in first.flags) == ("detector_plane", True)
+    assert (second.spacing_source, second.spacing_mm) == ("given", pytest.approx((0.18, 0.09)))
+
+
 def test_a_picture_without_spacing_has_none(study: Study, run: Run) -> None:
     study.png("a.png", 1)
     assert run(study.command(ALL_TRAIN))[0] == 0
@@ -239,9 +243,7 @@ def test_a_capped_film_keeps_native_landmarks(study: Study, run: Run) -> None:
     (film,) = study.records()
     assert (film.stored_size, film.native_size) == ((20, 15), (HEIGHT, WIDTH))
     np.testing.assert_allclose(film.landmarks, XY)
-    np.testing.assert_allclose(
-        film.to_native.apply([[-0.5, -0.5], [14.5, 19.5]]), [[-0.5, -0.5], [29.5, 39.5]]
-    )
+    np.testing.assert_allclose(film.to_native.apply([[-0.5, -0.5], [14.5, 19.5]]), [[-0.5, -0.5], [29.5, 39.5]])
     blocks = pixels(1).reshape(20, 2, 15, 2).mean((1, 3))
     assert np.abs(film.pixels() / 257 - blocks).max() <= 0.5
 
@@ -437,12 +439,13 @@ def split_file(study: Study, *lines: str) -> str:
 def test_a_split_file(study: Study, run: Run) -> None:
     for number in range(4):
         study.png(f"{number}.png", number)
-    flag = split_file(study, "image,split", "0.png,train", "1.png,test", "2.png,train")
+    flag = split_file(study, "image;split", "0.png;train", ".\\1.png;test", "2.png;train", "7.png;test")
     status, out, _ = run(study.command(flag))
     assert status == 0
     assert [film.film for film in study.records("test")] == ["F00002"]
     assert study.refused() == {"F00004": "--split_file does not name it."}
     assert "validation: 0 films of 0 patients, so no shard" in out
+    assert "warning: 1 rows of --split_file belong to no usable film." in out
     assert study.dataset()["counts"]["validation"] == {"films": 0, "patients": 0, "shards": 0}
     assert not list(study.output.glob("validation*"))
 
@@ -492,9 +495,7 @@ def test_one_picture_under_two_patients_fails_the_run(study: Study, run: Run) ->
         ([ALL_TRAIN, "--no_such_flag"], "no_such_flag"),
     ],
 )
-def test_wrong_flags_end_with_2_and_leave_nothing(
-    study: Study, run: Run, arguments: list[str], message: str
-) -> None:
+def test_wrong_flags_end_with_2_and_leave_nothing(study: Study, run: Run, arguments: list[str], message: str) -> None:
     study.png("a.png", 1)
     study.png("b.png", 2)
     status, _, err = run(study.command(*arguments))
@@ -560,9 +561,7 @@ def test_the_private_log_maps_back(study: Study, run: Run) -> None:
     assert [film.patient for film in study.records()] == ["P0001", "P0002"]
 
 
-@pytest.mark.parametrize(
-    ("place", "message"), [("out/log.csv", "outside --output_dir"), ("labels.csv", "exists")]
-)
+@pytest.mark.parametrize(("place", "message"), [("out/log.csv", "outside --output_dir"), ("labels.csv", "exists")])
 def test_a_private_log_in_a_wrong_place(study: Study, run: Run, place: str, message: str) -> None:
     study.png("a.png", 1)
     status, _, err = run(study.command(ALL_TRAIN, f"--private_log={study.folder / place}"))
@@ -571,9 +570,7 @@ def test_a_private_log_in_a_wrong_place(study: Study, run: Run, place: str, mess
 
 
 def test_no_identifier_reaches_any_output(study: Study, run: Run) -> None:
-    study.dicom(
-        "SECRETFILE.dcm", 1, PatientID="SECRETID", PatientName="SECRET^NAME", PatientBirthDate="19010203"
-    )
+    study.dicom("SECRETFILE.dcm", 1, PatientID="SECRETID", PatientName="SECRET^NAME", PatientBirthDate="19010203")
     study.png("SECRETGONE.png", 2, patient_id="SECRETPATIENT")
     study.rows[0] = {**study.rows[0], "patient_id": "SECRETLABEL"}
     study.rows.append(row("SECRETMISSING.png", patient_id="SECRETOTHER"))
@@ -585,9 +582,7 @@ def test_no_identifier_reaches_any_output(study: Study, run: Run) -> None:
         assert b"19010203" not in where
 
 
-def test_an_unexpected_error_refuses_one_film(
-    study: Study, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unexpected_error_refuses_one_film(study: Study, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise KeyError("SECRET")
 

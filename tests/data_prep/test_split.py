@@ -3,7 +3,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep import split
@@ -22,6 +22,7 @@ def test_the_papers_counts() -> None:
     assert collections.Counter(parts.values()) == {"train": 680, "validation": 140, "test": 86}
 
 
+@settings(deadline=None)
 @given(st.sets(st.text("abc123", min_size=1), min_size=1, max_size=60), st.integers(0, 9), st.data())
 def test_every_patient_is_in_one_split(patients: set[str], seed: int, data: st.DataObject) -> None:
     train = data.draw(st.floats(0, 1))
@@ -98,6 +99,8 @@ def test_a_file_by_image_or_patient(tmp_path: pathlib.Path) -> None:
         ("image,split\n", "needs the columns"),
         ("film,split\nx,train\n", "needs the columns"),
         ("image,part\nx,train\n", "needs the columns"),
+        ("image,split\nx\n", "row 2: only 1 cells"),
+        ("image,split\n../x,train\n", "row 2: column 'image' must be a path inside"),
         ("image,split\nx,dev\n", "row 2: split is train, validation, test. Received: 'dev'"),
     ],
 )

@@ -132,9 +132,7 @@ def test_verbosity_is_for_the_curious(place: pathlib.Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_nothing_half_written(place: pathlib.Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "greet", "--name=you", "--end=wait"]
-    with subprocess.Popen(
-        command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         while "waiting" not in running.stdout.readline():
             pass
@@ -150,9 +148,7 @@ def test_a_stopped_run_leaves_nothing_half_written(place: pathlib.Path, number: 
 
 def test_a_reader_that_goes_away_leaves_nothing_half_written(place: pathlib.Path) -> None:
     command = f"{sys.executable} -m greet --name=you --end=pipe | head -1"
-    done = subprocess.run(
-        command, shell=True, cwd=place, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run(command, shell=True, cwd=place, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "hello you []\n"
     assert done.stderr == ""
     assert sorted(path.name for path in place.iterdir() if path.name != "__pycache__") == [

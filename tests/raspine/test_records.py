@@ -93,9 +93,7 @@ def test_annotators_apart() -> None:
 
 
 def test_no_spacing_is_nan_and_no_flag_is_empty() -> None:
-    parsed = records.parse(
-        tf.constant(records.build(film(spacing_mm=None, spacing_source="none", flags=()))), 2
-    )
+    parsed = records.parse(tf.constant(records.build(film(spacing_mm=None, spacing_source="none", flags=()))), 2)
     assert np.isnan(parsed[records.SPACING]).all()
     assert parsed[records.SPACING_SOURCE] == b"none"
     assert parsed[records.FLAGS] == b""
@@ -183,12 +181,7 @@ def masked_crc(data: bytes) -> int:
 def test_a_hand_made_tfrecord_is_read(tmp_path: pathlib.Path) -> None:
     serialized = records.build(film())
     length = struct.pack("<Q", len(serialized))
-    framed = (
-        length
-        + struct.pack("<I", masked_crc(length))
-        + serialized
-        + struct.pack("<I", masked_crc(serialized))
-    )
+    framed = length + struct.pack("<I", masked_crc(length)) + serialized + struct.pack("<I", masked_crc(serialized))
     path = tmp_path / "a.tfrecord"
     path.write_bytes(framed * 2)
     assert [record.film for record in records.read(path)] == ["F00001", "F00001"]

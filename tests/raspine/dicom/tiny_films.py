@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
+
 def picture(rows: int = 48, columns: int = 37, bits: int = 12) -> NDArray[np.uint16]:
     """Every film's content here: smooth, with a corner that shows any flip, over the whole range of `bits`."""
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float64)

@@ -109,9 +109,7 @@ def _module(state: StateDict, branches: list[tf.Tensor], prefix: str) -> list[tf
         for block in _indices(state, f"{prefix}branches.{branch}."):
             maps = tf.nn.relu(_residual(state, maps, f"{prefix}branches.{branch}.{block}.", 2) + maps)
         worked.append(maps)
-    return [
-        _fusion(state, worked, f"{prefix}fuse_layers.", i) for i in _indices(state, f"{prefix}fuse_layers.")
-    ]
+    return [_fusion(state, worked, f"{prefix}fuse_layers.", i) for i in _indices(state, f"{prefix}fuse_layers.")]
 
 
 def _fusion(state: StateDict, branches: list[tf.Tensor], prefix: str, output: int) -> tf.Tensor:

@@ -44,9 +44,7 @@ def test_parameter_counts(w32: keras.Model, w48: tuple[keras.Model, dict[str, np
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (96, 160)])
-def test_w48_equals_the_reference(
-    w48: tuple[keras.Model, dict[str, np.ndarray]], size: tuple[int, int]
-) -> None:
+def test_w48_equals_the_reference(w48: tuple[keras.Model, dict[str, np.ndarray]], size: tuple[int, int]) -> None:
     model, state = w48
     images = np.random.default_rng(0).normal(size=(2, *size, 3)).astype(np.float32)
     got = model(images).numpy()
@@ -86,14 +84,10 @@ def test_small_is_the_published_small_network() -> None:
 
 def test_every_option_is_the_same_network() -> None:
     fast = hrnet(16, input_shape=(64, 32, 1), small=True)
-    plain = hrnet(
-        16, input_shape=(64, 32, 1), small=True, batch_normalization="keras", pointwise="convolution"
-    )
+    plain = hrnet(16, input_shape=(64, 32, 1), small=True, batch_normalization="keras", pointwise="convolution")
     copy_weights(fast, plain)
     images = np.random.default_rng(0).normal(size=(2, 64, 32, 1)).astype(np.float32)
-    np.testing.assert_allclose(
-        fast(images, training=True), plain(images, training=True), rtol=2e-3, atol=2e-6
-    )
+    np.testing.assert_allclose(fast(images, training=True), plain(images, training=True), rtol=2e-3, atol=2e-6)
     for layer in fast.layers:
         if layer.weights:
             for ours, own in zip(layer.get_weights(), plain.get_layer(layer.name).get_weights(), strict=True):
@@ -137,9 +131,7 @@ def test_arguments_are_checked(arguments: dict, message: str) -> None:
 
 def test_initializers() -> None:
     kernels = {
-        kind: hrnet(16, input_shape=(32, 32, 3), small=True, initializer=kind).get_layer(
-            "stage3.0.branches.2.0.conv1"
-        )
+        kind: hrnet(16, input_shape=(32, 32, 3), small=True, initializer=kind).get_layer("stage3.0.branches.2.0.conv1")
         for kind in ("he_normal", "published")
     }
     deviations = {kind: float(np.std(layer.kernel)) for kind, layer in kernels.items()}

@@ -20,9 +20,7 @@ def _maps(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(1.5, 2.0, shape).astype(np.float32)
 
 
-def _gradients(
-    layer: keras.Layer, maps: np.ndarray, weight: np.ndarray, graph: bool = False, **kwargs
-) -> list:  # type: ignore[no-untyped-def]
+def _gradients(layer: keras.Layer, maps: np.ndarray, weight: np.ndarray, graph: bool = False, **kwargs) -> list:  # type: ignore[no-untyped-def]
     """The outputs, and the gradients of their weighted sum to the inputs and the trainable weights."""
 
     def run(maps: tf.Tensor) -> list:
@@ -73,18 +71,14 @@ def test_a_single_pixel_has_no_variance() -> None:
     layer = FusedBatchNormalization()
     layer.build((1, 1, 1, 2))
     layer.beta.assign([3.0, 4.0])
-    np.testing.assert_array_equal(
-        layer(np.full((1, 1, 1, 2), 7.0, np.float32), training=True).numpy().ravel(), [3, 4]
-    )
+    np.testing.assert_array_equal(layer(np.full((1, 1, 1, 2), 7.0, np.float32), training=True).numpy().ravel(), [3, 4])
     np.testing.assert_allclose(layer.moving_variance, [0.9, 0.9], rtol=1e-6)
 
 
 def test_activation() -> None:
     ours, own = _pair((2, 3, 4, 8), "relu")
     maps = _maps((2, 3, 4, 8))
-    np.testing.assert_allclose(
-        ours(maps, training=True), tf.nn.relu(own(maps, training=True)), rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(ours(maps, training=True), tf.nn.relu(own(maps, training=True)), rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="'gelu'"):
         FusedBatchNormalization(activation="gelu")
     with pytest.raises(ValueError, match="takes no activation"):

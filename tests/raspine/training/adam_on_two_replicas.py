@@ -25,7 +25,7 @@ def trained() -> keras.Model:
     maps = SymmetricConvolution(6, 3)(inputs)
     maps = FusedBatchNormalization(activation="relu", name="norm")(maps)
     model = keras.Model(inputs, PointwiseConvolution(2, use_bias=True)(maps))
-    optimizer = FusedAdam(0.01, weight_decay=0.1, global_clipnorm=1.0, use_ema=True)
+    optimizer = FusedAdam(0.01, weight_decay=0.1, use_ema=True)
     model.compile(optimizer, "mse", jit_compile=False)
     model.fit(*data(), batch_size=4, epochs=EPOCHS, shuffle=False, verbose=0)
     return model

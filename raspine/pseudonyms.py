@@ -22,7 +22,7 @@ def assign(names: Iterable[str], prefix: str, digits: int) -> dict[str, str]:
 
     Args:
       names: what to replace; one named twice counts once.
-      prefix: first letter of the pseudonyms.
+      prefix: first letters of the pseudonyms.
       digits: how many digits the number has at least.
     """
     return {name: f"{prefix}{number:0{digits}d}" for number, name in enumerate(sorted(set(names)), 1)}
@@ -36,9 +36,7 @@ def check_private_log(path: str | os.PathLike[str], output_dir: str | os.PathLik
     """
     place = pathlib.Path(path).resolve()
     if output_dir is not None and place.is_relative_to(pathlib.Path(output_dir).resolve()):
-        raise PrivateLogError(
-            "--private_log must stand outside --output_dir, which is meant to be passed on."
-        )
+        raise PrivateLogError("--private_log must stand outside --output_dir, which is meant to be passed on.")
     if place.exists():
         raise PrivateLogError("the file of --private_log exists: name another, so that no mapping is lost.")
 
@@ -52,7 +50,8 @@ def write_private_log(path: str | os.PathLike[str], mappings: Mapping[str, Mappi
     """
     with atomic.atomic_file(path) as aside:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", newline="", encoding="utf-8") as stream:
+        # Names of files may hold bytes that are no UTF-8; they go in and out as they are.
+        with open(descriptor, "w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(FIELDS)
             for kind, pseudonyms in mappings.items():

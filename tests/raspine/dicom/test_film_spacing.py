@@ -11,6 +11,8 @@ from raspine import geometry
 from raspine.dicom import film, spacing
 from raspine.dicom.spacing import SpacingError, resolve
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
 
 def header(**tags: object) -> Dataset:
     dataset = Dataset()
@@ -60,26 +62,20 @@ def test_different_spacings_without_a_type_were_corrected_by_an_unknown_method()
             EstimatedRadiographicMagnificationFactor=1.25,
         )
     )
-    assert found == spacing.Spacing(
-        (0.17, 0.17), "corrected_unknown_method", ("spacing_corrected_method_unknown",)
-    )
+    assert found == spacing.Spacing((0.17, 0.17), "corrected_unknown_method", ("spacing_corrected_method_unknown",))
 
 
 @pytest.mark.parametrize("pixel", [None, ["0.2000", "0.30"]])
 def test_magnification_factor_divides_the_detector_plane(pixel):
     tags = {} if pixel is None else {"PixelSpacing": pixel}
-    found = resolve(
-        header(ImagerPixelSpacing=[0.2, 0.3], EstimatedRadiographicMagnificationFactor=1.25, **tags)
-    )
+    found = resolve(header(ImagerPixelSpacing=[0.2, 0.3], EstimatedRadiographicMagnificationFactor=1.25, **tags))
     assert found.source == "imager_magnification"
     assert found.millimetres == pytest.approx((0.16, 0.24), abs=1e-12)
     assert found.flags == ()
 
 
 def test_source_distances_divide_the_detector_plane():
-    found = resolve(
-        header(ImagerPixelSpacing=[0.2, 0.3], DistanceSourceToDetector=1800, DistanceSourceToPatient=1500)
-    )
+    found = resolve(header(ImagerPixelSpacing=[0.2, 0.3], DistanceSourceToDetector=1800, DistanceSourceToPatient=1500))
     assert found.source == "imager_distances"
     assert found.millimetres == pytest.approx((0.2 / 1.2, 0.25), abs=1e-12)
 
@@ -109,18 +105,14 @@ def test_detector_plane_is_flagged_also_when_pixel_spacing_repeats_it(pixel):
 @pytest.mark.parametrize(("detector", "patient"), [(0, 0), (1800, 0), (1500, 1800)])
 def test_unknown_or_impossible_distances_are_not_used(detector, patient):
     found = resolve(
-        header(
-            ImagerPixelSpacing=[0.2, 0.2], DistanceSourceToDetector=detector, DistanceSourceToPatient=patient
-        )
+        header(ImagerPixelSpacing=[0.2, 0.2], DistanceSourceToDetector=detector, DistanceSourceToPatient=patient)
     )
     assert found.source == "detector_plane"
     assert found.flags == ("detector_plane_uncorrected", "source_distances_unusable")
 
 
 def test_pixel_spacing_alone_states_no_plane():
-    found = resolve(
-        header(PixelSpacing=[0.175, 0.175], Modality="OT", EstimatedRadiographicMagnificationFactor=1.2)
-    )
+    found = resolve(header(PixelSpacing=[0.175, 0.175], Modality="OT", EstimatedRadiographicMagnificationFactor=1.2))
     assert found == spacing.Spacing((0.175, 0.175), "pixel_spacing", ("spacing_plane_unknown",))
 
 
@@ -177,13 +169,22 @@ def test_two_factors_in_two_places_disagree():
         resolve(dataset)
 
 
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"EstimatedRadiographicMagnificationFactor": 1},
+        {"DistanceSourceToDetector": 1800, "DistanceSourceToPatient": 1800},
+    ],
+)
+def test_factor_of_one_corrects_nothing(tags):
+    found = resolve(header(ImagerPixelSpacing=[0.2, 0.2], **tags))
+    assert found.millimetres == (0.2, 0.2)
+    assert found.flags == ("detector_plane_uncorrected",)
+
+
 def test_negative_distance_is_refused():
     with pytest.raises(SpacingError, match="0018,1110"):
-        resolve(
-            header(
-                ImagerPixelSpacing=[0.2, 0.2], DistanceSourceToDetector=-1800, DistanceSourceToPatient=1500
-            )
-        )
+        resolve(header(ImagerPixelSpacing=[0.2, 0.2], DistanceSourceToDetector=-1800, DistanceSourceToPatient=1500))
 
 
 def test_implausible_spacing_is_flagged():
@@ -212,9 +213,7 @@ def test_given_spacing_rescues_a_film_with_a_damaged_one():
 
 
 def test_anisotropic_film_measures_the_right_millimetres():
-    shown = film.read_bytes(
-        to_bytes(build_film(PixelSpacing=[0.3, 0.4], PixelSpacingCalibrationType="FIDUCIAL"))
-    )
+    shown = film.read_bytes(to_bytes(build_film(PixelSpacing=[0.3, 0.4], PixelSpacingCalibrationType="FIDUCIAL")))
     assert shown.spacing.millimetres is not None
     # 10 pixels in x are 4 mm, 10 in y are 3 mm.
     assert geometry.distance_mm((0, 0), (10, 10), shown.spacing.millimetres) == pytest.approx(5.0, abs=1e-12)
@@ -223,9 +222,7 @@ def test_anisotropic_film_measures_the_right_millimetres():
 def test_transposed_film_measures_the_same_millimetres():
     shown = film.read_bytes(
         to_bytes(
-            build_film(
-                PatientOrientation=["F", "P"], PixelSpacing=[0.3, 0.4], PixelSpacingCalibrationType="FIDUCIAL"
-            )
+            build_film(PatientOrientation=["F", "P"], PixelSpacing=[0.3, 0.4], PixelSpacingCalibrationType="FIDUCIAL")
         )
     )
     assert shown.spacing.millimetres == (0.4, 0.3)

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from tiny_films import build_film, picture, to_bytes
 
-from raspine.dicom import decode, film, parse
+from raspine.dicom import decode, film, layout, parse
 from raspine.dicom.header import FilmError
 
 DATA = pathlib.Path(__file__).parents[2] / "data" / "dicom"
@@ -24,7 +24,7 @@ J2K, J2K_LOSSY = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"
 
 
 def stored(dataset: Dataset) -> np.ndarray[Any, Any]:
-    found = decode.stored(dataset, decode.layout(dataset))
+    found = decode.stored(dataset, layout.read(dataset))
     return found.values()[found.codes]
 
 
@@ -64,10 +64,16 @@ def test_uncompressed(syntax, case):
 
 
 @pytest.mark.parametrize("case", ARRAYS)
-@pytest.mark.parametrize("syntax", [RLE, JLS, J2K])
+@pytest.mark.parametrize("syntax", [JLS, J2K])
 def test_losslessly_compressed(syntax, case):
     array, bits = ARRAYS[case]
     np.testing.assert_array_equal(stored(compressed(syntax, array, bits)), array)
+
+
+@pytest.mark.parametrize("case", [case for case in ARRAYS if case != "8 of 16 bits"])  # pydicom encodes 8 of 8
+def test_run_lengths(case):
+    array, bits = ARRAYS[case]
+    np.testing.assert_array_equal(stored(compressed(RLE, array, bits)), array)
 
 
 def test_near_lossless_jpeg_ls_stays_within_its_bound():
@@ -153,8 +159,7 @@ def test_odd_number_of_bytes():
     np.testing.assert_array_equal(stored(reread(build_film(array, 8))), array)
 
 
-@pytest.mark.parametrize("planar", [0, 1])
-@pytest.mark.parametrize("syntax", [EXPLICIT, BIG, RLE])
+@pytest.mark.parametrize(("syntax", "planar"), [(EXPLICIT, 0), (EXPLICIT, 1), (BIG, 0), (BIG, 1), (RLE, 0)])
 def test_colour_capture_with_equal_channels(syntax, planar):
     grey = picture(bits=8).astype("u1")
     colour = np.stack([grey] * 3, axis=0 if planar else -1)
@@ -178,10 +183,6 @@ def test_fragments_of_one_frame_are_joined():
     frame = pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
     dataset.PixelData = encapsulate([frame], fragments_per_frame=3)
     np.testing.assert_array_equal(stored(dataset), picture(bits=16))
-
-
-def damaged(**tags: Any) -> Dataset:
-    return build_film(**tags)
 
 
 BAD: dict[str, tuple[Dataset, str]] = {
@@ -242,15 +243,13 @@ def test_truncated_jpeg_pixels(file):
 def test_excess_pixel_data_is_flagged():
     dataset = build_film()
     dataset.PixelData += b"\0" * 64
-    assert decode.stored(dataset, decode.layout(dataset)).flags == ("excess_pixel_data",)
+    assert decode.stored(dataset, layout.read(dataset)).flags == ("excess_pixel_data",)
 
 
 def test_true_colour_is_refused():
     colour = np.zeros((4, 4, 3), "u1")
     colour[0, 0] = (10, 200, 30)
-    dataset = build_film(
-        colour, 8, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0
-    )
+    dataset = build_film(colour, 8, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
     with pytest.raises(FilmError, match=r"grey.*RGB.*190"):
         stored(dataset)
 

@@ -1,0 +1,37 @@
+"""CSV files as people and spreadsheet programs write them."""
+
+import csv
+import io
+import os
+import pathlib
+
+
+class SpreadsheetError(ValueError):
+    """A file is no CSV file; the message leaves the file's name to the caller."""
+
+
+def read(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
+    """Returns (row number, stripped cells) of every row that is not empty, the header among them.
+
+    Columns are separated by commas, or by semicolons as spreadsheet programs do where the comma is the decimal
+    sign. Rows count from 1, as a spreadsheet shows them.
+
+    Args:
+      path: a UTF-8 file, with or without a byte order mark.
+
+    Raises:
+      SpreadsheetError: the file cannot be read, is not UTF-8 or has broken quotes.
+    """
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8-sig")
+        header = text.split("\n", 1)[0]
+        delimiter = ";" if header.count(";") > header.count(",") else ","
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        rows = [(number, [cell.strip() for cell in cells]) for number, cells in enumerate(lines, 1)]
+    except UnicodeDecodeError as error:
+        raise SpreadsheetError("is not UTF-8 text: save it as 'CSV UTF-8'") from error
+    except OSError as error:
+        raise SpreadsheetError(f"cannot be read: {error.strerror}") from error
+    except csv.Error as error:
+        raise SpreadsheetError(f"is not a CSV file: {error}") from error
+    return [(number, cells) for number, cells in rows if any(cells)]

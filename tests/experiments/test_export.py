@@ -1,0 +1,125 @@
+import json
+import math
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from raspine import landmarker, landmarks, measurement, reading
+from raspine.dicom import film as film_reader
+from raspine.serving import export
+
+
+@pytest.fixture(scope="module")
+def folder(model_directory: pathlib.Path, start: Callable, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    place = tmp_path_factory.mktemp("export")
+    done = start("experiments.export", f"--model={model_directory}", f"--output_dir={place}", "--name=aas")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"exported and compared with the model: {place}/aas/1"
+    return place / "aas" / "1"
+
+
+def test_the_folder_is_a_version_with_its_card(folder: pathlib.Path) -> None:
+    assert [path.name for path in folder.parent.iterdir()] == ["1"]
+    assert {"saved_model.pb", "variables", "model.json"} <= {path.name for path in folder.iterdir()}
+    card = json.loads((folder / "model.json").read_text())
+    assert landmarks.from_dict(card["schema"]) == landmarks.ATLANTOAXIAL
+    assert card["verdict"] == {"1": "positive", "0": "negative", "-1": "none"}
+    assert export.next_version(folder.parent) == 2
+    assert export.next_version(folder.parent / "none") == 1
+
+
+def test_it_answers_as_predict_does(
+    folder: pathlib.Path,
+    model: landmarker.Landmarker,
+    dicom_writer: Callable,
+    film_pixels: Callable,
+    tmp_path: pathlib.Path,
+) -> None:
+    spacing = {"PixelSpacing": [0.2, 0.3], "PixelSpacingCalibrationType": "GEOMETRY"}
+    for number, tags in enumerate((spacing, {})):
+        dicom_writer(tmp_path / f"{number}.dcm", film_pixels(90, 70, number), **tags)
+    films = [film_reader.read(tmp_path / f"{number}.dcm") for number in range(2)]
+    results = reading.measure_films(model, films)
+    answer = tf.saved_model.load(str(folder)).signatures[export.SIGNATURE]
+    found = answer(
+        image=tf.constant(np.stack([film.pixels for film in films])),
+        pixel_spacing=tf.constant([[0.2, 0.3], [math.nan, math.nan]], tf.float32),
+    )
+    assert set(found) == {"points_px", "confidence", "adi_mm", "sac_mm", "verdict"}
+    for number, result in enumerate(results):
+        np.testing.assert_allclose(found["points_px"][number], result.points, atol=1e-3)
+        np.testing.assert_allclose(found["confidence"][number], result.confidence, atol=1e-5)
+        for name in ("adi", "sac"):
+            np.testing.assert_allclose(found[f"{name}_mm"][number], result.millimetres[name], atol=1e-3)
+        assert export.VERDICTS[int(found["verdict"][number])] == result.verdict
+    assert results[1].verdict == "none"
+
+
+@pytest.mark.parametrize("spacing", [(0.0, 0.2), (0.2, -0.1), (math.nan, 0.2), (math.inf, 0.2)])
+def test_an_impossible_spacing_is_refused(folder: pathlib.Path, spacing: tuple[float, float]) -> None:
+    answer = tf.saved_model.load(str(folder)).signatures[export.SIGNATURE]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="pixel_spacing is two positive numbers"):
+        answer(image=tf.zeros((1, 30, 30), tf.uint16), pixel_spacing=tf.constant([spacing], tf.float32))
+
+
+def test_distances_and_verdicts_are_those_of_the_library() -> None:
+    schema = landmarks.ATLANTOAXIAL
+    random = np.random.default_rng(0)
+    points = random.uniform(0, 60, (200, 4, 2)).astype(np.float32)
+    points[::7, 1] = np.nan
+    spacing = random.uniform(0.1, 0.5, (200, 2)).astype(np.float32)
+    spacing[::11] = np.nan
+    found = export.distances(schema, tf.constant(points), tf.constant(spacing))
+    expected = schema.measure(points, spacing)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name].numpy(), values, rtol=1e-12)
+    codes = export.verdict(schema, found, tf.constant(200)).numpy()
+    words = [measurement.verdict(schema, {name: expected[name][row] for name in expected}) for row in range(200)]
+    assert [export.VERDICTS[int(code)] for code in codes] == words
+    assert set(words) == {"positive", "negative", "none"}
+
+
+@pytest.mark.parametrize(("adi", "sac", "code"), [(3.0, 20.0, 0), (2.0, 13.0, 1), (3.001, 20.0, 1), (2.0, 13.001, 0)])
+def test_thresholds_at_equality(adi: float, sac: float, code: int) -> None:
+    columns = np.cumsum([10, adi, 30, sac])
+    points = tf.constant(np.stack([columns, np.full(4, 5.0)], -1)[None], tf.float32)
+    found = export.distances(landmarks.ATLANTOAXIAL, points, tf.ones((1, 2)))
+    assert export.verdict(landmarks.ATLANTOAXIAL, found, tf.constant(1)).numpy().tolist() == [code]
+
+
+def test_a_schema_without_rules_has_no_verdict() -> None:
+    schema = landmarks.Schema("two", ("a", "b"), (landmarks.Distance("gap", "a", "b"),))
+    found = export.distances(schema, tf.constant([[[0.0, 0], [3, 4]]]), tf.ones((1, 2)))
+    assert export.verdict(schema, found, tf.constant(1)).numpy().tolist() == [-1]
+
+
+def test_a_model_that_disagrees_leaves_nothing(
+    model: landmarker.Landmarker, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def astray(_: pathlib.Path, image: np.ndarray, spacing: np.ndarray) -> dict[str, np.ndarray]:
+        given = [(i, None if np.isnan(s).any() else tuple(s)) for i, s in zip(image, spacing, strict=True)]
+        return {"points_px": model.locate(given)[0] + 0.01}
+
+    monkeypatch.setattr(export, "run", astray)
+    with pytest.raises(export.ExportError, match=r"up to 0\.01"):
+        export.write(model, tmp_path)
+    assert not list((tmp_path / "landmarks").iterdir())
+
+
+WRONG = {
+    "--name is letters": ["--name=a/b"],
+    "no model directory": ["--model={here}"],
+    "no distance": ["--thresholds=x=1"],
+    "unexpected argument": ["stray"],
+}
+
+
+def test_wrong_flags_end_with_2(model_directory: pathlib.Path, start_many: Callable, tmp_path: pathlib.Path) -> None:
+    start = [f"--model={model_directory}", f"--output_dir={tmp_path / 'out'}"]
+    lines = [[*start, *(text.format(here=tmp_path) for text in given)] for given in WRONG.values()]
+    for message, (status, _, error) in zip(WRONG, start_many("experiments.export", lines), strict=True):
+        assert (status, message in error) == (2, True), error
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,153 @@
+"""The training loop on films with one bright disc, for which a few steps suffice to see that it works."""
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from raspine import landmarker, landmarks, records
+from raspine.inputs import augmentation
+from raspine.training import loop
+
+SCHEMA = landmarks.Schema("disc", ("centre", "edge"), (landmarks.Distance("radius", "centre", "edge", 5.0),))
+SIDE = 64
+RECIPE = loop.Recipe(
+    small=True,
+    height=SIDE,
+    width_px=SIDE,
+    batch=4,
+    epochs=2,
+    learning_rate=2e-3,
+    average=0.9,
+    seed=3,
+    augmentation=augmentation.Augmentation(cutout=0),
+)
+
+
+def film(name: str, rng: np.random.Generator) -> bytes:
+    x, y = rng.uniform(16, 48, 2)
+    row, column = np.mgrid[:SIDE, :SIDE]
+    grey = 60000 * np.exp(-((column - x) ** 2 + (row - y) ** 2) / 50) + rng.uniform(0, 2000, (SIDE, SIDE))
+    record = records.FilmRecord(
+        film=name,
+        patient=name,
+        schema=SCHEMA.name,
+        image=records.encode_image(grey.astype(np.uint16)),
+        native_size=(SIDE, SIDE),
+        landmarks=np.array([[x, y], [x + 7, y]]),
+        spacing_mm=(0.5, 0.5),
+        spacing_source="given",
+    )
+    return records.build(record)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> loop.Data:
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    counts = {"train": 12, "validation": 3}
+    for split, number in counts.items():
+        with tf.io.TFRecordWriter(str(folder / f"{split}-00000-of-00001.tfrecord")) as writer:
+            for index in range(number):
+                writer.write(film(f"{split}{index}", rng))
+    stored = {
+        "schema": SCHEMA.to_dict(),
+        "counts": {split: {"films": number} for split, number in counts.items()},
+        "data_hash": "0" * 64,
+    }
+    (folder / "dataset.json").write_text(json.dumps(stored))
+    return loop.open_data(folder)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data: loop.Data, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("run")
+    loop.train(RECIPE, data, folder)
+    return folder
+
+
+def weights(folder: pathlib.Path) -> list[np.ndarray]:
+    return landmarker.load(folder / "last").network.get_weights()
+
+
+def test_a_run_leaves_models_figures_and_monitoring(undisturbed: pathlib.Path) -> None:
+    run = json.loads((undisturbed / "run.json").read_text())
+    assert [entry["epoch"] for entry in run["history"]] == [1, 2]
+    assert {"loss", "val_mre_mm", "val_sdr_2mm", "val_pck"} <= set(run["history"][0])
+    assert run["data_hash"] == "0" * 64
+    assert run["versions"]["tensorflow"].startswith("2.")
+    scores = [entry["val_mre_mm"] for entry in run["history"]]
+    assert run["best"]["val_mre_mm"] == min(scores)
+    for name in ("best", "last"):
+        assert landmarker.load(undisturbed / name).schema == SCHEMA
+    events = {tag for file in (undisturbed / "tensorboard").rglob("events*") for tag in tags(file)}
+    assert {"loss", "mre_mm", "pck", "learning_rate", "predicted (circle) and true (cross)"} <= events
+
+
+def tags(events: pathlib.Path) -> set[str]:
+    records_ = tf.data.TFRecordDataset(str(events)).as_numpy_iterator()
+    return {value.tag for item in records_ for value in tf.compat.v1.Event.FromString(item).summary.value}
+
+
+def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(
+    data: loop.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from raspine.training import callbacks
+
+    class PowerCut(Exception):
+        pass
+
+    def cut(self: callbacks.Progress, epoch: int, logs: object = None) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Progress, "on_epoch_end", cut)
+        patch.setattr(callbacks.Keeper, "PAUSE_SECONDS", 0.0)
+        with pytest.raises(PowerCut):
+            loop.train(RECIPE, data, tmp_path)
+    assert json.loads((tmp_path / "run.json").read_text())["epochs_done"] == 1
+    assert loop.train(RECIPE, data, tmp_path)["epochs_done"] == 2
+    for resumed, expected in zip(weights(tmp_path), weights(undisturbed), strict=True):
+        np.testing.assert_array_equal(resumed, expected)
+
+
+def test_a_finished_run_is_left_as_it_is(data: loop.Data, undisturbed: pathlib.Path) -> None:
+    before = weights(undisturbed)
+    assert loop.train(RECIPE, data, undisturbed)["epochs_done"] == 2
+    for same, expected in zip(weights(undisturbed), before, strict=True):
+        np.testing.assert_array_equal(same, expected)
+
+
+def test_another_recipe_or_foreign_content_is_refused(
+    data: loop.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(loop.RunFolderError, match="another recipe"):
+        loop.train(dataclasses.replace(RECIPE, epochs=3), data, undisturbed)
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(loop.RunFolderError, match="holds no run"):
+        loop.train(RECIPE, data, tmp_path)
+
+
+def test_a_folder_without_records_is_named(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="is no data folder"):
+        loop.open_data(tmp_path)
+
+
+def test_mirrored_trains_over_two_devices(data: loop.Data, tmp_path: pathlib.Path) -> None:
+    """Logical devices must be made before TensorFlow starts, so this trains in processes of its own."""
+    command = [
+        sys.executable, "-m", "experiments.train", "--task=landmarks", f"--data={data.folder}", "--small",
+        f"--input_height={SIDE}", f"--input_width={SIDE}", "--batch=4", "--epochs=1", "--cutout=0",
+        f"--output_dir={tmp_path / 'mirrored'}", "--strategy=mirrored", "--logical_cpus=2",
+    ]  # fmt: skip
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    run = json.loads((tmp_path / "mirrored" / "run.json").read_text())
+    assert run["strategy"] == "mirrored"
+    assert np.isfinite(run["history"][0]["loss"])
+    assert landmarker.load(tmp_path / "mirrored" / "best").schema == SCHEMA
