@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from raspine import geometry, landmarks
-from raspine.dicom import spacing as spacings
 
 # A lateral film at 1.8 m with the neck 0.2 to 0.3 m from the detector magnifies 1.125 to 1.20 times; 1.0 is contact.
 MAGNIFICATIONS = (1.0, 1.05, 1.1, 1.15, 1.2)
-# Sources of a spacing that holds in the detector's or an unstated plane, not surely in the patient's.
-MAGNIFIED_SOURCES = frozenset({spacings.DETECTOR_PLANE, spacings.PIXEL_SPACING, spacings.NOMINAL_SCANNED})
 LOW_CONFIDENCE = 0.15
 
 
@@ -46,7 +43,7 @@ def measure(
     confidence: ArrayLike,
     size: tuple[int, int],
     spacing: tuple[float, float] | None,
-    spacing_source: str,
+    magnified: bool = False,
     orientation_known: bool = True,
 ) -> Measurement:
     """Returns distances, verdict and doubts for one film.
@@ -57,7 +54,8 @@ def measure(
       confidence: float [landmark], 0..1.
       size: (height, width) of the film in canonical native pixels.
       spacing: (row, column) mm; None gives no distances and no verdict.
-      spacing_source: the branch of the spacing ladder; those in `MAGNIFIED_SOURCES` add `by_magnification`.
+      magnified: whether the spacing may be the detector plane's (`raspine.dicom.spacing.MAGNIFIED_FLAGS`); adds
+        `by_magnification`.
       orientation_known: whether the film is known to show the front of the neck on the left; else a point order
         that is mirrored as a whole counts as the film's, not as a contradiction.
     """
@@ -70,7 +68,7 @@ def measure(
     if not geometry.is_spacing(spacing):
         raise ValueError(f"A spacing is two positive numbers in mm. Received: {spacing}.")
     values = {name: float(value) for name, value in schema.measure(places, spacing).items()}
-    table = _by_magnification(schema, values) if spacing_source in MAGNIFIED_SOURCES else ()
+    table = _by_magnification(schema, values) if magnified else ()
     if len({row["verdict"] for row in table}) > 1:
         flags += ("verdict_depends_on_magnification",)
     return Measurement(places, scores, values, verdict(schema, values), table, flags)

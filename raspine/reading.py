@@ -15,7 +15,7 @@ import numpy as np
 
 from raspine import drawing, landmarks, measurement
 from raspine.dicom import film as film_reader
-from raspine.dicom import orientation
+from raspine.dicom import orientation, spacing
 from raspine.landmarker import Landmarker
 
 _UNORIENTED = frozenset({orientation.FLAG_UNKNOWN, orientation.FLAG_UNUSABLE, orientation.FLAG_CONTRADICTION})
@@ -93,9 +93,9 @@ def picture(
 def _measure(schema: landmarks.Schema, film: film_reader.Film, points: Any, confidence: Any) -> measurement.Measurement:
     height, width = film.pixels.shape
     is_oriented = not _UNORIENTED & set(film.flags)
-    spacing = film.spacing
+    magnified = bool(spacing.MAGNIFIED_FLAGS & set(film.flags))
     result = measurement.measure(
-        schema, points, confidence, (height, width), spacing.millimetres, spacing.source, is_oriented
+        schema, points, confidence, (height, width), film.spacing.millimetres, magnified, is_oriented
     )
     return dataclasses.replace(result, flags=tuple(dict.fromkeys((*film.flags, *result.flags))))
 

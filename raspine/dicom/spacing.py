@@ -51,10 +51,7 @@ FLAG_CALIBRATION_UNCHANGED = "calibration_equals_detector_plane"
 FLAG_IMPLAUSIBLE = "spacing_implausible"
 
 MAGNIFIED_FLAGS = frozenset({FLAG_DETECTOR_PLANE, FLAG_UNKNOWN_PLANE, FLAG_NOMINAL})
-"""Flags of a film whose millimetres may be magnified: its verdict is to be tried at MAGNIFICATIONS."""
-
-MAGNIFICATIONS = (1.0, 1.2)
-"""Least and greatest plausible magnification of a lateral cervical film: a gap of 0 to 0.3 m of 1.8 m."""
+"""Flags of a film whose millimetres may be magnified: raspine.measurement tries its verdict at 1.0 to 1.2."""
 
 _EQUAL = 1e-4  # spacings are written with few digits: 0.143 and 0.1430 are one
 _PLAUSIBLE_MM = (0.01, 2.0)

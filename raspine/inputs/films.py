@@ -2,8 +2,9 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from raspine import records
@@ -12,6 +13,7 @@ from raspine.inputs import augmentation, framing
 IMAGE = "image"
 POINTS = "points"
 TO_NATIVE = "to_native"
+_SHUFFLE_WIDTH = 1024  # films; shards mix patients already
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,27 +65,33 @@ def training(
     settings: augmentation.Augmentation,
     seed: int,
     films: int,
-    first_step: int = 0,
+    first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """Returns endless shuffled, augmented batches (images, points); the same seed gives the same batches.
+    """Returns endless shuffled, augmented batches (images, points).
+
+    Each epoch is a function of the seed and its number alone, so a run that starts at `first_epoch` sees what an
+    undisturbed one sees from there.
 
     Args:
       files: the shards.
       pipeline: sizes and batch.
       settings: of the augmentation.
       seed: of order and augmentation.
-      films: in the shards, which is the width of the shuffle.
-      first_step: batches to pass over, so that a resumed run sees what it would have seen.
+      films: in the shards.
+      first_epoch: where to begin.
 
     Returns:
       images: float32 [batch, height, width, 1], standardised; points: float32 [batch, landmark, 2], network pixels.
+      An epoch has `steps(films, batch)` of them; films that fill no batch wait for another epoch's order.
     """
-    dataset = framed(files, pipeline).map(lambda film: (film[IMAGE], film[POINTS]))
-    if pipeline.cache == "memory":
-        dataset = dataset.cache()
-    dataset = dataset.shuffle(min(films, 4096), seed=seed, reshuffle_each_iteration=True).repeat()
-    dataset = dataset.batch(pipeline.batch, drop_remainder=True).skip(first_step)
-    counted = tf.data.Dataset.zip(tf.data.Dataset.counter(first_step), dataset)
+    number = steps(films, pipeline.batch)
+    order = _kept(files, pipeline, films) if pipeline.cache == "memory" else _streamed(files, pipeline, films)
+
+    def epoch(index: tf.Tensor) -> tf.data.Dataset:
+        return order(seed + index).take(number)
+
+    batches = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch)
+    counted = tf.data.Dataset.zip(tf.data.Dataset.counter(first_epoch * number), batches)
 
     def prepare(step: tf.Tensor, film: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         images, points = augmentation.augment(
@@ -95,6 +103,41 @@ def training(
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return counted.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2).with_options(options)
+
+
+def steps(films: int, batch: int) -> int:
+    """Returns the number of whole batches in an epoch, at least one."""
+    return max(1, films // batch)
+
+
+def _kept(files: Sequence[str], pipeline: Pipeline, films: int) -> Callable[[tf.Tensor], tf.data.Dataset]:
+    """Returns how a shuffle seed orders films that stay in memory."""
+    images = np.empty((films, pipeline.height, pipeline.width, 1), np.float16)
+    points = np.empty((films, pipeline.num_landmarks, 2), np.float32)
+    count = 0
+    for count, film in enumerate(framed(files, pipeline).prefetch(2).as_numpy_iterator(), 1):
+        images[count - 1], points[count - 1] = film[IMAGE], film[POINTS]
+    if count != films:
+        raise ValueError(f"The shards hold {count} films, dataset.json says {films}: write them again.")
+    kept = tf.convert_to_tensor(images), tf.convert_to_tensor(points)
+
+    def order(seed: tf.Tensor) -> tf.data.Dataset:
+        shuffled = tf.random.experimental.stateless_shuffle(tf.range(films), tf.stack([seed, 0]))
+        indices = tf.data.Dataset.from_tensor_slices(shuffled).repeat()
+        return indices.batch(pipeline.batch).map(lambda index: tuple(tf.gather(values, index) for values in kept))
+
+    return order
+
+
+def _streamed(files: Sequence[str], pipeline: Pipeline, films: int) -> Callable[[tf.Tensor], tf.data.Dataset]:
+    """Returns how a shuffle seed orders films that are read anew."""
+
+    def order(seed: tf.Tensor) -> tf.data.Dataset:
+        dataset = framed(files, pipeline).map(lambda film: (film[IMAGE], film[POINTS]))
+        width = min(films, _SHUFFLE_WIDTH)
+        return dataset.shuffle(width, seed, reshuffle_each_iteration=False).repeat().batch(pipeline.batch)
+
+    return order
 
 
 def evaluation(files: Sequence[str], pipeline: Pipeline) -> tf.data.Dataset:

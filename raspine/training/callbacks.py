@@ -172,7 +172,7 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         plain = not os.isatty(2)
         self._bar = tqdm(
-            total=epochs * steps * batch, initial=done * steps * batch, unit="film", unit_scale=True, smoothing=0.05,
+            total=epochs * steps * batch, initial=done * steps * batch, unit="film", unit_scale=True, smoothing=0.3,
             mininterval=20 if plain else 0.5, desc="training", dynamic_ncols=not plain,
         )  # fmt: skip
         self._batch, self._shown = batch, dict[str, str]()

@@ -16,8 +16,8 @@ def points(adi: float, sac: float, dens: float = 40.0) -> np.ndarray:
     return np.stack([columns, np.full(4, 50.0)], -1)
 
 
-def measure(places: np.ndarray, spacing: tuple[float, float] | None, source: str = "geometry", **more: bool):
-    return measurement.measure(ATLANTOAXIAL, places, SURE, SIZE, spacing, source, **more)
+def measure(places: np.ndarray, spacing: tuple[float, float] | None, magnified: bool = False, **more: bool):
+    return measurement.measure(ATLANTOAXIAL, places, SURE, SIZE, spacing, magnified, **more)
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,8 @@ def test_anisotropic_spacing_scales_x_by_the_column_and_y_by_the_row() -> None:
     assert result.verdict == "positive"
 
 
-@pytest.mark.parametrize("source", ["detector_plane", "pixel_spacing", "nominal_scanned"])
-def test_a_detector_plane_film_tells_when_magnification_decides(source: str) -> None:
-    result = measure(points(17.0, 100.0), (0.2, 0.2), source)
+def test_a_detector_plane_film_tells_when_magnification_decides() -> None:
+    result = measure(points(17.0, 100.0), (0.2, 0.2), magnified=True)
     # ADI 3.4 mm at the detector is 3.4, 3.238, 3.0909, 2.957 and 2.833 mm at 1.0 to 1.2: it flips at 1.15.
     assert result.verdict == "positive"
     assert [row["magnification"] for row in result.by_magnification] == [1.0, 1.05, 1.1, 1.15, 1.2]
@@ -61,13 +60,13 @@ def test_a_detector_plane_film_tells_when_magnification_decides(source: str) -> 
 
 
 def test_a_detector_plane_film_far_from_the_threshold_is_not_flagged() -> None:
-    result = measure(points(5.0, 100.0), (0.2, 0.2), "detector_plane")
+    result = measure(points(5.0, 100.0), (0.2, 0.2), magnified=True)
     assert {row["verdict"] for row in result.by_magnification} == {"negative"}
     assert result.flags == ()
 
 
 def test_sac_falls_below_its_threshold_with_magnification() -> None:
-    result = measure(points(5.0, 70.0), (0.2, 0.2), "detector_plane")
+    result = measure(points(5.0, 70.0), (0.2, 0.2), magnified=True)
     # SAC 14 mm at the detector is 13.33 at 1.05 and 12.7 at 1.1.
     assert [row["verdict"] for row in result.by_magnification] == ["negative"] * 2 + ["positive"] * 3
     assert result.verdict == "negative"
@@ -75,7 +74,7 @@ def test_sac_falls_below_its_threshold_with_magnification() -> None:
 
 
 def test_no_spacing_gives_no_millimetres_and_no_verdict() -> None:
-    result = measure(points(5.0, 5.0), None, "none")
+    result = measure(points(5.0, 5.0), None)
     assert all(math.isnan(value) for value in result.millimetres.values())
     assert result.verdict == "none"
     assert result.by_magnification == ()
@@ -103,7 +102,7 @@ def test_a_missing_point_leaves_a_verdict_only_when_the_other_distance_is_pathol
 def test_a_missing_point_on_a_detector_plane_film_gives_nulls_in_the_table() -> None:
     places = points(2.0, 20.0)
     places[3] = np.nan
-    table = measure(places, (1.0, 1.0), "detector_plane").by_magnification
+    table = measure(places, (1.0, 1.0), magnified=True).by_magnification
     assert {row["sac_mm"] for row in table} == {None}
 
 
@@ -111,12 +110,12 @@ def test_doubts_are_flagged() -> None:
     assert measure(points(2, 20) * [-1, 1] + [300, 0], (1.0, 1.0)).flags == ("landmark_order_contradicts_orientation",)
     assert measure(points(2, 20) * [-1, 1] + [300, 0], (1.0, 1.0), orientation_known=False).flags == ()
     assert measure(points(2, 20) * [3, 1], (1.0, 1.0)).flags == ("landmark_outside_film",)
-    faint = measurement.measure(ATLANTOAXIAL, points(2, 20), [0.9, 0.1, 0.9, 0.9], SIZE, (1.0, 1.0), "geometry")
+    faint = measurement.measure(ATLANTOAXIAL, points(2, 20), [0.9, 0.1, 0.9, 0.9], SIZE, (1.0, 1.0))
     assert faint.flags == ("low_confidence",)
 
 
 def test_a_schema_without_rules_gives_no_verdict() -> None:
     schema = landmarks.Schema("two", ("a", "b"), (landmarks.Distance("gap", "a", "b"),))
-    result = measurement.measure(schema, [[0, 0], [3, 4]], [1, 1], (10, 10), (2.0, 2.0), "geometry")
+    result = measurement.measure(schema, [[0, 0], [3, 4]], [1, 1], (10, 10), (2.0, 2.0))
     assert result.millimetres == {"gap": 10.0}
     assert result.verdict == "none"

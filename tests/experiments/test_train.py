@@ -1,0 +1,45 @@
+import pathlib
+import re
+import shlex
+from collections.abc import Callable
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FLAG_FILES = sorted((ROOT / "experiments").glob("*/*.flags"))
+
+
+def test_wrong_flags_end_with_one_line_and_status_2(
+    start_many: Callable, data_set: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    output, data = f"--output_dir={tmp_path / 'run'}", f"--data={data_set}"
+    cases = {
+        (output,): "data",
+        (data,): "output_dir",
+        (data, output, "--input_height=100"): "--input_height must be a multiple of 32. Received: 100",
+        (data, output, "--epochs=0"): "epochs",
+        (data, output, "--loss=hinge"): "hinge",
+        (data, output, "--logical_cpus=2"): "--logical_cpus is for --strategy=mirrored",
+        (data, output, "--weights=nowhere.pth"): "no file 'nowhere.pth'",
+        (data, output, "extra"): "Received: extra",
+        (f"--data={tmp_path / 'none'}", output): "no folder",
+        (f"--data={tmp_path}", output): "is no data folder",
+    }
+    results = start_many("experiments.train", [list(arguments) for arguments in cases])
+    for (arguments, expected), (status, _, err) in zip(cases.items(), results, strict=True):
+        assert status == 2, (arguments, err)
+        assert expected in err, (arguments, err)
+        assert "Traceback" not in err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("path", FLAG_FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_flag_file_opens_with_its_purpose_and_holds_flags_that_exist(path: pathlib.Path) -> None:
+    text = path.read_text()
+    for heading in ("Purpose:", "Command:", "Machine:", "Result:"):
+        assert heading in text, heading
+    known = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', (ROOT / "experiments" / "train.py").read_text()))
+    given = [line for line in text.splitlines() if line and not line.startswith("#")]
+    names = {shlex.split(line)[0].removeprefix("--").split("=")[0] for line in given}
+    assert names <= known
+    assert names
