@@ -24,7 +24,7 @@ _PATIENTS = flags.DEFINE_integer("patients", 56, "Synthetic patients to train on
 _UNSEEN = flags.DEFINE_integer("unseen_patients", 16, "Synthetic patients that training never sees.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 1, "Of the synthetic patients and the training.", lower_bound=0)
 
-_FLAGFILE = pathlib.Path(__file__).parent / "subluxation" / "demo.flags"
+_FLAGFILES = pathlib.Path(__file__).parent / "subluxation"
 _VALIDATION_PATIENTS = 4
 
 
@@ -63,8 +63,20 @@ def _make_films(work: pathlib.Path) -> None:
 
 
 def _train(work: pathlib.Path) -> None:
-    data, run_folder = f"--data={work / 'records'}", f"--output_dir={work / 'run'}"
-    _run("training HRNet", "experiments.train", f"--flagfile={_FLAGFILE}", data, run_folder, f"--seed={_SEED.value}")
+    data, seed = f"--data={work / 'records'}", f"--seed={_SEED.value}"
+    whole, refined = work / "whole", work / "run"
+    film_flags, region_flags = _FLAGFILES / "demo.flags", _FLAGFILES / "demo_region.flags"
+    train = "experiments.train"
+    _run("training HRNet on whole films", train, f"--flagfile={film_flags}", data, f"--output_dir={whole}", seed)
+    _run(
+        "training a refiner on the region that it finds",
+        train,
+        f"--flagfile={region_flags}",
+        f"--refine={whole / 'best'}",
+        data,
+        f"--output_dir={refined}",
+        seed,
+    )
 
 
 def _measure_unseen(work: pathlib.Path, results: pathlib.Path) -> None:

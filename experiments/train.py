@@ -12,7 +12,7 @@ from typing import Any
 
 from absl import flags
 
-from raspine import program
+from raspine import landmarks, program
 
 TASKS = ("subluxation", "landmarks")
 
@@ -34,6 +34,13 @@ _LOGICAL_CPUS = flags.DEFINE_integer(
 )
 _WEIGHTS = flags.DEFINE_string("weights", None, "Published HRNet weights to start from (.safetensors or .pth).")
 _SKIP_HEAD = flags.DEFINE_bool("skip_head", True, "Whether a head of another size in --weights is left out.")
+
+_REFINE = flags.DEFINE_string(
+    "refine", None, "Model directory for whole films: trains a refiner that looks again at the region it finds."
+)
+_REACH = flags.DEFINE_float(
+    "reach", 3.0, "With --refine: half the region over the landmarks' spread about their mean.", lower_bound=1.2
+)
 
 _WIDTH = flags.DEFINE_integer("width", 32, "Channels of HRNet's finest branch; 32 and 48 are published.", lower_bound=8)
 _SMALL = flags.DEFINE_bool("small", False, "HRNet-W18-small, for machines without a GPU; --width is then ignored.")
@@ -107,15 +114,16 @@ def main(argv: Sequence[str]) -> None:
         raise program.UsageError(str(error)) from error
     if _TASK.value == "subluxation" and data.schema.name != "atlantoaxial":
         raise program.UsageError(
-            f"--task=subluxation needs the schema atlantoaxial, '{_DATA.value}' has {data.schema.name}: use --task=landmarks."
+            f"--task=subluxation needs the schema atlantoaxial. Received: {data.schema.name}; use --task=landmarks."
         )
     if _LOGICAL_CPUS.value > 1:
         strategy.split_cpu(_LOGICAL_CPUS.value)
     folder = pathlib.Path(_OUTPUT_DIR.value)
     facts = {"task": _TASK.value, "flags": _values()}
     start = pathlib.Path(_WEIGHTS.value) if _WEIGHTS.value else None
+    locator = _locator(data.schema)
     try:
-        result = loop.train(_recipe(), data, folder, _STRATEGY.value, start, _SKIP_HEAD.value, facts)
+        result = loop.train(_recipe(), data, folder, _STRATEGY.value, start, _SKIP_HEAD.value, locator, facts)
     except loop.RunFolderError as error:
         raise program.UsageError(str(error)) from error
     except FloatingPointError as error:
@@ -135,6 +143,21 @@ def _check(argv: Sequence[str]) -> None:
         raise program.UsageError(f"--weights: no file '{_WEIGHTS.value}'.")
     if _LOGICAL_CPUS.value > 1 and _STRATEGY.value != "mirrored":
         raise program.UsageError("--logical_cpus is for --strategy=mirrored.")
+
+
+def _locator(schema: landmarks.Schema) -> Any:
+    """Returns the landmarker of --refine, if any."""
+    if not _REFINE.value:
+        return None
+    from raspine import landmarker
+
+    try:
+        found = landmarker.load(_REFINE.value)
+    except landmarker.ModelDirectoryError as error:
+        raise program.UsageError(f"--refine: {error}") from error
+    if found.schema.landmarks != schema.landmarks:
+        raise program.UsageError(f"--refine: the model finds {found.schema.name}, the data hold {schema.name}.")
+    return found
 
 
 def _recipe() -> Any:
@@ -159,7 +182,8 @@ def _recipe() -> Any:
         "learning_rate": _RATE, "warmup": _WARMUP, "schedule": _SCHEDULE, "weight_decay": _DECAY, "average": _AVERAGE,
         "validate_every": _EVERY, "normalization": _NORMALIZATION, "seed": _SEED, "cache": _CACHE,
     }  # fmt: skip
-    return loop.Recipe(augmentation=changes, **{name: flag.value for name, flag in values.items()})
+    reach = _REACH.value if _REFINE.value else 0.0
+    return loop.Recipe(augmentation=changes, reach=reach, **{name: flag.value for name, flag in values.items()})
 
 
 def _values() -> dict[str, Any]:

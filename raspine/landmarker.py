@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 from collections.abc import Sequence
@@ -19,10 +20,12 @@ from raspine.models import (
     layers,  # noqa: F401 - registers the layers that a saved network names
 )
 
-FORMAT = 1
+FORMAT = 2
 TASK = "landmarks"
-WEIGHTS = "model.keras"
+NETWORKS = ("model.keras", "region.keras")
+WEIGHTS = NETWORKS[0]
 CARD = "model.json"
+Film = tuple[NDArray[np.uint16], tuple[float, float] | None]  # canonical pixels, (row, column) mm
 
 
 class ModelDirectoryError(ValueError):
@@ -41,6 +44,8 @@ class Settings:
       sigma: of the training targets, heatmap cells.
       codec: of the training targets.
       output: `linear` when the network gives heatmaps, `softmax` when it gives logits over the cells.
+      reach: 0 for a network that sees whole films; above it, one that sees the region around points that are already
+        known roughly (see `framing.region`).
     """
 
     schema: landmarks.Schema
@@ -50,6 +55,7 @@ class Settings:
     sigma: float = 2.0
     codec: str = "unbiased"
     output: str = "linear"
+    reach: float = 0.0
 
     def __post_init__(self) -> None:
         if self.output not in ("linear", "softmax"):
@@ -58,58 +64,120 @@ class Settings:
             raise ValueError(f"'codec' is one of {', '.join(heatmaps.CODECS)}. Received: '{self.codec}'.")
 
 
-class Landmarker:
-    """Finds a schema's landmarks on films.
+class Stage:
+    """One network and what turns its output into points.
 
     Attributes:
       network: standardised float32 [batch, height, width, 1] to heatmaps or logits.
       settings: how its output becomes points.
-      card: what is known of its training: versions, data hash, figures; free JSON.
     """
 
-    def __init__(self, network: keras.Model, settings: Settings, card: dict[str, Any] | None = None):
+    def __init__(self, network: keras.Model, settings: Settings):
         expected = (None, settings.height, settings.width, 1)
         if tuple(network.input_shape) != expected:
             raise ModelDirectoryError(f"The network takes {network.input_shape}, its settings say {expected}.")
-        self.network, self.settings, self.card = network, settings, card or {}
-        self._locate_framed = tf.function(
-            self.decode_framed, input_signature=[tf.TensorSpec(expected, tf.float32)], reduce_retracing=True
+        self.network, self.settings = network, settings
+        self._decode = tf.function(
+            self.decode, input_signature=[tf.TensorSpec(expected, tf.float32)], reduce_retracing=True
         )
-        self._frame = tf.function(
-            self.frame,
-            input_signature=[tf.TensorSpec((None, None), tf.uint16), tf.TensorSpec((2,), tf.float32)],
-        )
+        film = [tf.TensorSpec((None, None), tf.uint16), tf.TensorSpec((2,), tf.float32)]
+        around = tf.TensorSpec((len(settings.schema.landmarks), 2), tf.float32)
+        self._frame = tf.function(self.frame, input_signature=[*film, around])
 
-    @property
-    def schema(self) -> landmarks.Schema:
-        """The landmarks and distances."""
-        return self.settings.schema
-
-    def frame(self, image: tf.Tensor, spacing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns a film in the network's frame and the way back; graph ops.
+    def frame(self, image: tf.Tensor, spacing: tf.Tensor, around: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns a film, or a region of it, in the network's frame and the way back; graph ops.
 
         Args:
           image: uint16 [height, width], canonical values as displayed, white is 65535.
           spacing: float32 [2], (row, column) mm; NaN when unknown (pixels are then taken as square).
+          around: float32 [landmark, 2], native pixels: about which a region is framed; whole films need none.
 
         Returns:
           float32 [network height, network width, 1], standardised, and float32 [2, 3], network to native pixels.
         """
-        size = (self.settings.height, self.settings.width)
-        matrix = framing.fit(tf.shape(image), spacing, *size)
+        size, reach = (self.settings.height, self.settings.width), self.settings.reach
+        native = tf.shape(image)
+        matrix = framing.region(around, native, spacing, *size, reach) if reach else framing.fit(native, spacing, *size)
         grey = tf.cast(image[..., None], tf.float32) / 65535.0
         return framing.standardise(framing.resample(grey, matrix, *size)), framing.inverse(matrix)
 
-    def decode_framed(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def decode(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns points in network pixels [batch, landmark, 2] and confidence [batch, landmark]; graph ops.
 
         Args:
-          images: float32 [batch, height, width, 1], standardised films in the network's frame.
+          images: float32 [batch, height, width, 1], standardised, in the network's frame.
         """
         output = self.network(images, training=False)
         if self.settings.output == "softmax":
             output = heatmaps.spatial_softmax(output, self.settings.sigma)
         return heatmaps.decode(output, self.settings.stride, self.settings.codec)
+
+    def locate_framed(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what `decode` does, compiled once."""
+        return self._decode(images)
+
+    def answer(self, images: tf.Tensor, spacing: tf.Tensor, around: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns points in native pixels and confidence for films of one size; graph ops.
+
+        Args:
+          images: uint16 [batch, height, width], canonical values as displayed.
+          spacing: float32 [batch, 2], (row, column) mm; NaN when unknown.
+          around: float32 [batch, landmark, 2], native pixels.
+        """
+        shape = tf.TensorSpec((self.settings.height, self.settings.width, 1), tf.float32)
+        framed, to_native = tf.map_fn(
+            lambda film: self.frame(*film),
+            (images, spacing, around),
+            fn_output_signature=(shape, tf.TensorSpec((2, 3), tf.float32)),
+        )
+        points, confidence = self.decode(framed)
+        return framing.apply(to_native, points), confidence
+
+    def locate(self, films: Sequence[Film], around: NDArray[np.float32]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns points in native pixels and confidence for films of any sizes, all in one batch."""
+        unknown = (np.nan, np.nan)
+        framed = [
+            self._frame(pixels, np.array(mm or unknown, np.float32), points)
+            for (pixels, mm), points in zip(films, around, strict=True)
+        ]
+        points, confidence = self._decode(tf.stack([image for image, _ in framed]))
+        return framing.apply(tf.stack([matrix for _, matrix in framed]), points), confidence
+
+
+class Landmarker:
+    """Finds a schema's landmarks on films: on the whole film first, then, with a refiner, in the region around them.
+
+    Attributes:
+      stages: the network for whole films, and the refiner if there is one.
+      card: what is known of its training: versions, data hash, figures; free JSON.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        settings: Settings,
+        card: dict[str, Any] | None = None,
+        refiner: Stage | None = None,
+    ):
+        if settings.reach or (refiner and (not refiner.settings.reach or refiner.settings.schema != settings.schema)):
+            raise ModelDirectoryError("The first network sees whole films, the refiner regions, of the same landmarks.")
+        self.stages = [Stage(network, settings), *([refiner] if refiner else [])]
+        self.card = card or {}
+
+    @property
+    def settings(self) -> Settings:
+        """Of the network for whole films."""
+        return self.stages[0].settings
+
+    @property
+    def network(self) -> keras.Model:
+        """The network for whole films."""
+        return self.stages[0].network
+
+    @property
+    def schema(self) -> landmarks.Schema:
+        """The landmarks and distances."""
+        return self.settings.schema
 
     def answer(self, images: tf.Tensor, spacing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns points in native pixels and confidence for films of one size; graph ops, as exported.
@@ -119,24 +187,16 @@ class Landmarker:
           spacing: float32 [batch, 2], (row, column) mm; NaN when unknown.
 
         Returns:
-          float32 [batch, landmark, 2], native pixels (x, y), and float32 [batch, landmark], 0..1.
+          float32 [batch, landmark, 2], native pixels (x, y), and float32 [batch, landmark], 0..1: the lower of the
+          stages' confidences.
         """
-        shape = tf.TensorSpec((self.settings.height, self.settings.width, 1), tf.float32)
-        framed, to_native = tf.map_fn(
-            lambda film: self.frame(*film),
-            (images, spacing),
-            fn_output_signature=(shape, tf.TensorSpec((2, 3), tf.float32)),
-        )
-        points, confidence = self.decode_framed(framed)
-        return framing.apply(to_native, points), confidence
+        nowhere = tf.fill((tf.shape(images)[0], len(self.schema.landmarks), 2), math.nan)
+        points, confidence = self.stages[0].answer(images, spacing, nowhere)
+        for stage in self.stages[1:]:
+            points, confidence = _refined((points, confidence), stage.answer(images, spacing, points))
+        return points, confidence
 
-    def locate_framed(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what `decode_framed` does, compiled once."""
-        return self._locate_framed(images)
-
-    def locate(
-        self, films: Sequence[tuple[NDArray[np.uint16], tuple[float, float] | None]]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def locate(self, films: Sequence[Film]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Returns where the landmarks of some films are; films may differ in size.
 
         Args:
@@ -144,20 +204,29 @@ class Landmarker:
 
         Returns:
           points float32 [film, landmark, 2], native pixels (x, y), NaN where not found, and confidence float32
-          [film, landmark], 0..1.
+          [film, landmark], 0..1: the lower of the stages' confidences.
         """
-        unknown = (np.nan, np.nan)
-        framed = [self._frame(pixels, np.array(mm or unknown, np.float32)) for pixels, mm in films]
-        points, confidence = self._locate_framed(tf.stack([image for image, _ in framed]))
-        to_native = tf.stack([matrix for _, matrix in framed])
-        return framing.apply(to_native, points).numpy(), confidence.numpy()
+        nowhere = np.full((len(films), len(self.schema.landmarks), 2), np.nan, np.float32)
+        points, confidence = self.stages[0].locate(films, nowhere)
+        for stage in self.stages[1:]:
+            points, confidence = _refined((points, confidence), stage.locate(films, points.numpy()))
+        return points.numpy(), confidence.numpy()
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the model directory `folder`, replacing an older one."""
         with atomic.atomic_directory(folder, replace=True) as aside:
-            self.network.save(aside / WEIGHTS)
-            values = {**dataclasses.asdict(self.settings), "schema": self.schema.to_dict()}
-            atomic.write_json(aside / CARD, {"format": FORMAT, "task": TASK, "settings": values, "card": self.card})
+            described = []
+            for stage, name in zip(self.stages, NETWORKS, strict=False):
+                stage.network.save(aside / name)
+                described.append({**dataclasses.asdict(stage.settings), "schema": self.schema.to_dict()})
+            atomic.write_json(aside / CARD, {"format": FORMAT, "task": TASK, "stages": described, "card": self.card})
+
+
+def _refined(coarse: tuple[tf.Tensor, tf.Tensor], fine: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the fine points and the lower confidence; NaN and 0 for a film on which the first look found nothing."""
+    found = tf.reduce_any(tf.reduce_all(tf.math.is_finite(coarse[0]), -1, keepdims=True), -2, keepdims=True)
+    points = tf.where(found, fine[0], math.nan)
+    return points, tf.where(found[..., 0], tf.minimum(coarse[1], fine[1]), 0.0)
 
 
 def load(folder: str | os.PathLike[str]) -> Landmarker:
@@ -176,13 +245,14 @@ def load(folder: str | os.PathLike[str]) -> Landmarker:
         stored = json.loads((place / CARD).read_text(encoding="utf-8"))
         if (stored["format"], stored["task"]) != (FORMAT, TASK):
             raise ModelDirectoryError(f"'{folder}' holds a {stored['task']} model of format {stored['format']}.")
-        values = {**stored["settings"], "schema": landmarks.from_dict(stored["settings"]["schema"])}
-        settings, card = Settings(**values), stored["card"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        settings = [Settings(**{**one, "schema": landmarks.from_dict(one["schema"])}) for one in stored["stages"]]
+        first, rest, card = settings[0], settings[1:2], stored["card"]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         if isinstance(error, ModelDirectoryError):
             raise
         raise ModelDirectoryError(f"'{folder}/{CARD}' is damaged: {error}.") from error
-    return Landmarker(_network(place / WEIGHTS), settings, card)
+    refiner = Stage(_network(place / NETWORKS[1]), rest[0]) if rest else None
+    return Landmarker(_network(place / WEIGHTS), first, card, refiner)
 
 
 def _network(path: pathlib.Path) -> keras.Model:

@@ -18,7 +18,7 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Returns the commit of the checkout that this code runs from, with `-dirty` when it was changed; None outside one."""
+    """Returns the commit of the checkout that this code runs from, `-dirty` when changed; None outside one."""
     top = pathlib.Path(__file__).resolve().parent.parent
     if not (top / ".git").exists():
         return None

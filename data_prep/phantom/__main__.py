@@ -51,15 +51,12 @@ def main(argv: Sequence[str]) -> None:
         films = _make_films(folder / "dicom")
         study.write_labels(folder / "labels.csv", films, _ANNOTATORS.value, _SEED.value)
         study.write_truth(folder / "truth.json", films, _SEED.value)
-    print(
-        f"{len(films)} synthetic films of {_PATIENTS.value} patients: {output}/dicom, labels.csv, truth.json"
-    )
+    print(f"{len(films)} synthetic films of {_PATIENTS.value} patients: {output}/dicom, labels.csv, truth.json")
 
 
 def _make_films(folder: pathlib.Path) -> list[study.Facts]:
     orders = [
-        study.Order(_SEED.value, number, _DETECTOR_PLANE.value, str(folder))
-        for number in range(1, _PATIENTS.value + 1)
+        study.Order(_SEED.value, number, _DETECTOR_PLANE.value, str(folder)) for number in range(1, _PATIENTS.value + 1)
     ]
     done = study.make_patients(orders, _WORKERS.value or os.cpu_count() or 1)
     progress = tqdm(done, desc="patients", total=len(orders), unit="patient", delay=2)

@@ -51,9 +51,7 @@ class Identity:
         return str(generate_uid(entropy_srcs=parts if level == "study" else [*parts, str(self.film)]))
 
 
-def write_film(
-    path: str | os.PathLike[str], film: Film, acquisition: Acquisition, identity: Identity
-) -> None:
+def write_film(path: str | os.PathLike[str], film: Film, acquisition: Acquisition, identity: Identity) -> None:
     """Writes the film to `path` as a DICOM Part 10 file."""
     dataset = film_dataset(film, acquisition, identity)
     stored = stored_pixels(film, acquisition)
@@ -241,9 +239,7 @@ def _pixel_attributes(film: Film, acquisition: Acquisition) -> dict[str, Any]:
         "PixelRepresentation": 0,
     }
     if _padding_applies(film, acquisition):
-        attributes["PixelPaddingValue"] = (
-            _maximum(acquisition) if acquisition.photometric == "MONOCHROME1" else 0
-        )
+        attributes["PixelPaddingValue"] = _maximum(acquisition) if acquisition.photometric == "MONOCHROME1" else 0
     return attributes
 
 

@@ -113,9 +113,7 @@ def _jewellery(patient: Patient, ear: Points, generator: np.random.Generator) ->
     return [Part(ring, Material.METAL, 1.2), Part(hole, Material.METAL, -1.2)]
 
 
-def _collimate(
-    grid: Grid, landmarks: Points, generator: np.random.Generator
-) -> tuple[NDArray[np.bool_], bool]:
+def _collimate(grid: Grid, landmarks: Points, generator: np.random.Generator) -> tuple[NDArray[np.bool_], bool]:
     """The hidden border: none, a rectangle, or a slightly turned rectangle; never over a landmark."""
     kind = generator.choice(["none", "straight", "turned"], p=[0.4, 0.35, 0.25])
     black = bool(generator.random() < 0.7)

@@ -87,9 +87,7 @@ def _patch(film: Reduced, landmark: int, radius: int) -> Image:
     x, y = film.landmarks[landmark]
     side = 2 * radius + 1
     padded = _padded(film.image, radius)
-    return np.asarray(
-        cv2.getRectSubPix(padded, (side, side), (float(x + radius), float(y + radius))), np.float32
-    )
+    return np.asarray(cv2.getRectSubPix(padded, (side, side), (float(x + radius), float(y + radius))), np.float32)
 
 
 def _match(image: Image, template: Image, radius: int) -> NDArray[np.float64]:
@@ -102,9 +100,7 @@ def _match(image: Image, template: Image, radius: int) -> NDArray[np.float64]:
 
 
 def _padded(image: Image, radius: int) -> Image:
-    return np.asarray(
-        cv2.copyMakeBorder(image, radius, radius, radius, radius, cv2.BORDER_REPLICATE), np.float32
-    )
+    return np.asarray(cv2.copyMakeBorder(image, radius, radius, radius, radius, cv2.BORDER_REPLICATE), np.float32)
 
 
 _PATIENTS = flags.DEFINE_integer(

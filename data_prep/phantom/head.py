@@ -107,9 +107,7 @@ def _mastoids(patient: Patient, head: Frame, generator: np.random.Generator) -> 
         centre = np.array([generator.normal(14, 5.5), generator.normal(-15, 7) + 0.7 * patient.mastoid_drop])
         cell = ellipse(centre, generator.uniform(1.0, 2.8, 2), generator.uniform(0, 3), 24)
         side.append(Part(head_placed(patient, head, cell), Material.SPONGY_BONE, -16.0, 1.4, 0.5, 0.5))
-    canal = Part(
-        head_placed(patient, head, ellipse((-1, -24), (4.2, 5.0))), Material.SPONGY_BONE, -34.0, 5.0, 0.6
-    )
+    canal = Part(head_placed(patient, head, ellipse((-1, -24), (4.2, 5.0))), Material.SPONGY_BONE, -34.0, 5.0, 0.6)
     return both_sides_of_all([*side, canal], (1.6 * patient.doubling[0], 1.6 * patient.doubling[1]))
 
 
@@ -145,9 +143,7 @@ def _jaw(patient: Patient, head: Frame, generator: np.random.Generator) -> list[
     bone = Part(head_placed(patient, head, outline), Material.SPONGY_BONE, 21.0, 7.0, 1.5, 1.2)
     canal = ribbon(head_placed(patient, head, np.array([(-30, 12), (-34, 30), (-46, 44), (-66, 51)]) + shift),
                    [2.5 * patient.scale] * 4)  # fmt: skip
-    chin = closed(
-        np.array([(-88, 66), (-80, 68), (-77, 60), (-80, 48), (-83, 40), (-86, 42), (-86, 52)]) + shift
-    )
+    chin = closed(np.array([(-88, 66), (-80, 68), (-77, 60), (-80, 48), (-83, 40), (-86, 42), (-86, 52)]) + shift)
     sides = both_sides_of_all(
         [bone, Part(canal, Material.SPONGY_BONE, -6.0, 0.0, 0.5, 0.5)],
         (2.2 * patient.doubling[0] + 1.0, 2.2 * patient.doubling[1] + 1.0),
@@ -186,9 +182,7 @@ def _tooth(width: float, upper: bool, generator: np.random.Generator) -> Points:
     return closed(points * np.array([1, -1 if upper else 1]), 5)
 
 
-def _filling(
-    patient: Patient, head: Frame, crown: Points, width: float, generator: np.random.Generator
-) -> Part:
+def _filling(patient: Patient, head: Frame, crown: Points, width: float, generator: np.random.Generator) -> Part:
     offsets = np.array([(-0.4, -0.3), (0, -0.45), (0.4, -0.3), (0.38, 0.3), (0, 0.15), (-0.35, 0.35)])
     outline = closed(crown + offsets * [width, 5.0] * generator.uniform(0.7, 1.15, (6, 2)), 6)
     return Part(head_placed(patient, head, outline), Material.METAL, 5.0)

@@ -122,8 +122,6 @@ def _catmull_rom(before: Points, start: Points, end: Points, after: Points, step
     t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
     before, start, end, after = (item[:, None] for item in (before, start, end, after))
     curve = start + 0.5 * t * (
-        end
-        - before
-        + t * (2 * before - 5 * start + 4 * end - after + t * (3 * (start - end) + after - before))
+        end - before + t * (2 * before - 5 * start + 4 * end - after + t * (3 * (start - end) + after - before))
     )
     return curve.reshape(-1, curve.shape[-1])

@@ -97,9 +97,7 @@ def sample_patient(generator: Generator) -> Patient:
     return Patient(
         scale=float(np.clip(g.normal(1.0, 0.075), 0.83, 1.2)),
         adi=adi,
-        ring_space=_between(
-            g, 20.8, 3.2, SAC_RANGE_MM[0] + max(adi.values()), SAC_RANGE_MM[1] + min(adi.values())
-        ),
+        ring_space=_between(g, 20.8, 3.2, SAC_RANGE_MM[0] + max(adi.values()), SAC_RANGE_MM[1] + min(adi.values())),
         neck=_sample_neck(g),
         body_depth=_between(g, 16.0, 1.3, 13.0, 19.5),
         body_height=_between(g, 12.6, 1.1, 10.0, 15.5),

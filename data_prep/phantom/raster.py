@@ -99,8 +99,6 @@ def blur(image: Image, sigma_mm: float, spacing: tuple[float, float]) -> Image:
 
 def _gaussian(image: Image, sigma_row: float, sigma_column: float) -> Image:
     return np.asarray(
-        cv2.GaussianBlur(
-            image, (0, 0), sigmaX=sigma_column, sigmaY=sigma_row, borderType=cv2.BORDER_REPLICATE
-        ),
+        cv2.GaussianBlur(image, (0, 0), sigmaX=sigma_column, sigmaY=sigma_row, borderType=cv2.BORDER_REPLICATE),
         np.float32,
     )

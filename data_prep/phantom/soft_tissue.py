@@ -76,9 +76,7 @@ def _airway(patient: Patient, spine: Spine) -> list[Part]:
 def _hyoid(patient: Patient, spine: Spine) -> list[Part]:
     generator = np.random.default_rng([patient.detail_seed, 200])
     scale = patient.scale
-    place = np.array(
-        [-patient.body_depth / 2 - patient.prevertebral - patient.airway - 13, generator.normal(4, 5)]
-    )
+    place = np.array([-patient.body_depth / 2 - patient.prevertebral - patient.airway - 13, generator.normal(4, 5)])
     frame = spine.bodies["C3"].at(place * scale, 0.5)
     body = frame.place(ellipse((0, 0), (3.2 * scale, 5.2 * scale), 0.3))
     horn = ribbon(
@@ -103,9 +101,7 @@ def _larynx(patient: Patient, spine: Spine) -> list[Part]:
                 generator.uniform(-8, 26),
             ]
         )
-        patch = frame.place(
-            ellipse(centre * scale, generator.uniform(1.0, 4.0, 2) * scale, generator.uniform(0, 3))
-        )
+        patch = frame.place(ellipse(centre * scale, generator.uniform(1.0, 4.0, 2) * scale, generator.uniform(0, 3)))
         parts.append(Part(patch, Material.SPONGY_BONE, generator.uniform(2, 8), 0.8, 0.6, 0.8))
     return parts
 

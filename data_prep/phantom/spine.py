@@ -41,9 +41,7 @@ def pose_spine(patient: Patient, position: Position) -> Spine:
     for level, bend in zip(LEVELS[1:], share, strict=False):
         frame = frame.at((0, -rise / 2), -float(bend) * neck.lordosis).at((0, -rise / 2))
         bodies[level] = frame
-    axis = frame.at((0, -rise / 2), -float(share[4]) * neck.lordosis).at(
-        (0, -_disc(patient) * patient.scale / 2)
-    )
+    axis = frame.at((0, -rise / 2), -float(share[4]) * neck.lordosis).at((0, -_disc(patient) * patient.scale / 2))
     below = bodies["C7"]
     for level in ("T1", "T2", "T3"):
         below = below.at((0, 0.53 * rise), 0.05).at((0, 0.55 * rise), 0.04)
@@ -115,9 +113,7 @@ def _vertebra(patient: Patient, frame: Frame, level: str, generator: np.random.G
         (half + 12, 1), (half + 12.5, pitch / 2 + 5.0), (half + 11.0, pitch / 2 + 5.0),
         (half + 4.2, pitch / 2 - 0.6), (half - 0.8, pitch / 2 - 3.2), (half - 2.6, 0),
     ]  # fmt: skip
-    parts += both_sides(
-        Part(place(closed(pillar)), Material.SPONGY_BONE, 17.0, 4.6, rim, 0.5), patient.doubling
-    )
+    parts += both_sides(Part(place(closed(pillar)), Material.SPONGY_BONE, 17.0, 4.6, rim, 0.5), patient.doubling)
     return parts + _posterior_parts(patient, place(_spinous_points(patient, half, level)), frame, half)
 
 
@@ -151,9 +147,7 @@ def _spinous_points(patient: Patient, half: float, level: str) -> Points:
 
 def _posterior_parts(patient: Patient, spinous: Points, frame: Frame, half: float) -> list[Part]:
     root = half + patient.canal
-    path = (
-        np.array([(half + 9.5, 1.0), (half + 0.75 * patient.canal, 3.5), (root + 0.8, 6.0)]) * patient.scale
-    )
+    path = np.array([(half + 9.5, 1.0), (half + 0.75 * patient.canal, 3.5), (root + 0.8, 6.0)]) * patient.scale
     lamina = ribbon(frame.place(path), [9.0 * patient.scale, 8.0 * patient.scale, 8.0 * patient.scale])
     return [
         Part(spinous, Material.SPONGY_BONE, 12.0, 2.6, 0.42, 1.6),

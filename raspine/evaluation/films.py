@@ -1,6 +1,8 @@
 """A model's answers on the records of a split, beside the truth."""
 
+import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +13,8 @@ from raspine import records
 from raspine.evaluation import keypoints
 from raspine.inputs import films, framing
 from raspine.landmarker import Landmarker
+
+_KEPT = (records.ID, records.PATIENT, records.POSITION, records.POINTS, records.SPACING, records.NATIVE_SIZE)
 
 
 def located(model: Landmarker, files: Sequence[str], batch: int, total: int | None = None) -> keypoints.Films:
@@ -25,19 +29,16 @@ def located(model: Landmarker, files: Sequence[str], batch: int, total: int | No
     Raises:
       ValueError: the shards hold no film.
     """
-    settings = model.settings
-    pipeline = films.Pipeline(len(model.schema.landmarks), settings.height, settings.width, batch, cache="none")
     columns: dict[str, list[NDArray[np.generic]]] = {}
-    keys = (records.ID, records.PATIENT, records.POSITION, records.POINTS, records.SPACING, records.NATIVE_SIZE)
     with tqdm(total=total, desc="locating landmarks", unit="film") as progress:
-        for element in films.evaluation(files, pipeline):
-            points, confidence = model.locate_framed(element[films.IMAGE])
-            found = framing.apply(element[films.TO_NATIVE], points)
-            for key in keys:
-                columns.setdefault(key, []).append(element[key].numpy())
-            columns.setdefault("found", []).append(found.numpy())
-            columns.setdefault("confidence", []).append(confidence.numpy())
-            progress.update(len(points))
+        films_left = films.stored(files, len(model.schema.landmarks)).as_numpy_iterator()
+        while some := list(itertools.islice(films_left, batch)):
+            found, confidence = _locate(model, some)
+            for key in _KEPT:
+                columns.setdefault(key, []).append(np.stack([film[key] for film in some]))
+            columns.setdefault("found", []).append(found)
+            columns.setdefault("confidence", []).append(confidence)
+            progress.update(len(some))
     if not columns:
         raise ValueError("the shards hold no film.")
     joined = {key: np.concatenate(parts) for key, parts in columns.items()}
@@ -51,6 +52,19 @@ def located(model: Landmarker, files: Sequence[str], batch: int, total: int | No
         spacing=joined[records.SPACING].astype(np.float64),
         size=joined[records.NATIVE_SIZE].astype(np.float64),
     )
+
+
+def _locate(model: Landmarker, some: Sequence[dict[str, Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Returns native points and confidence of stored films, whose pixels may be larger than native ones."""
+    pairs = []
+    for film in some:
+        scale = np.diag(film[records.STORED_TO_NATIVE])[::-1]  # native rows and columns a stored one
+        spacing = film[records.SPACING] * scale
+        known = bool(np.isfinite(spacing).all())
+        pairs.append((film[films.IMAGE], (float(spacing[0]), float(spacing[1])) if known else None))
+    points, confidence = model.locate(pairs)
+    to_native = np.stack([film[records.STORED_TO_NATIVE] for film in some])
+    return framing.apply(to_native, points).numpy(), confidence
 
 
 def annotated(files: Sequence[str], names: Sequence[str], num_landmarks: int) -> dict[str, keypoints.Array]:

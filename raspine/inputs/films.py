@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from raspine import records
 from raspine.inputs import augmentation, framing
@@ -26,6 +27,7 @@ class Pipeline:
       width: of the network's input, pixels.
       batch: films a step, over all replicas.
       cache: `memory` keeps framed films as half floats, `none` reads the shards anew each epoch.
+      reach: 0 frames whole films; above it, the region around the landmarks (see `framing.region`).
     """
 
     num_landmarks: int
@@ -33,6 +35,7 @@ class Pipeline:
     width: int
     batch: int
     cache: str = "memory"
+    reach: float = 0.0
 
 
 def shards(folder: str | pathlib.Path, split: str) -> list[str]:
@@ -47,16 +50,39 @@ def shards(folder: str | pathlib.Path, split: str) -> list[str]:
     return found
 
 
-def framed(files: Sequence[str], pipeline: Pipeline) -> tf.data.Dataset:
+def framed(files: Sequence[str], pipeline: Pipeline, around: NDArray[np.float32] | None = None) -> tf.data.Dataset:
     """Returns single films in the network's frame, in the shards' order.
 
-    Each element holds the entries of `records.parse` but the encoded picture, and
+    Args:
+      files: the shards.
+      pipeline: sizes, and whether films are framed whole.
+      around: float32 [film, landmark, 2], native pixels: about which regions are framed; None for the labels.
+
+    Returns:
+      Elements with the entries of `records.parse` but the encoded picture, and
       image: float16 [height, width, 1], grey values 0..1;
       points: float32 [landmark, 2], network pixels (x, y), NaN where not visible;
       to_native: float32 [2, 3], network pixels to native canonical pixels.
     """
-    dataset = tf.data.TFRecordDataset(list(files), num_parallel_reads=min(4, len(files)))
-    return dataset.map(lambda item: _frame(item, pipeline), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = tf.data.TFRecordDataset(list(files))
+    if around is not None:
+        dataset = tf.data.Dataset.zip(dataset, tf.data.Dataset.from_tensor_slices(around))
+    return dataset.map(lambda *item: _frame(pipeline, *item), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def stored(files: Sequence[str], num_landmarks: int) -> tf.data.Dataset:
+    """Returns the entries of `records.parse` of each film, in the shards' order, with the picture decoded.
+
+    `image` is uint16 [stored height, stored width], white is 65535.
+    """
+
+    def decode(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        film = records.parse(serialized, num_landmarks)
+        picture = records.decode_image(film.pop(records.IMAGE), tf.uint16)
+        return {**film, IMAGE: picture[..., 0]}
+
+    dataset = tf.data.TFRecordDataset(list(files))
+    return dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
 def training(
@@ -140,9 +166,9 @@ def _streamed(files: Sequence[str], pipeline: Pipeline, films: int) -> Callable[
     return order
 
 
-def evaluation(files: Sequence[str], pipeline: Pipeline) -> tf.data.Dataset:
+def evaluation(files: Sequence[str], pipeline: Pipeline, around: NDArray[np.float32] | None = None) -> tf.data.Dataset:
     """Returns batches of whole elements of `framed`, the image standardised as float32, the last batch partial."""
-    dataset = framed(files, pipeline)
+    dataset = framed(files, pipeline, around)
     if pipeline.cache == "memory":
         dataset = dataset.cache()
 
@@ -152,15 +178,19 @@ def evaluation(files: Sequence[str], pipeline: Pipeline) -> tf.data.Dataset:
     return dataset.batch(pipeline.batch).map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(1)
 
 
-def _frame(serialized: tf.Tensor, pipeline: Pipeline) -> dict[str, tf.Tensor]:
+def _frame(pipeline: Pipeline, serialized: tf.Tensor, around: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
     film = records.parse(serialized, pipeline.num_landmarks)
     picture = records.decode_image(film.pop(records.IMAGE))
     size = (pipeline.height, pipeline.width)
-    native_to_network = framing.fit(film[records.NATIVE_SIZE], film[records.SPACING], *size)
-    stored_to_network = framing.then(film[records.STORED_TO_NATIVE], native_to_network)
+    if pipeline.reach:
+        middle = film[records.POINTS] if around is None else around
+        native = framing.region(middle, film[records.NATIVE_SIZE], film[records.SPACING], *size, pipeline.reach)
+    else:
+        native = framing.fit(film[records.NATIVE_SIZE], film[records.SPACING], *size)
+    stored_to_network = framing.then(film[records.STORED_TO_NATIVE], native)
     return {
         **film,
         IMAGE: tf.cast(framing.resample(picture, stored_to_network, *size), tf.float16),
-        POINTS: framing.apply(native_to_network[None], film[records.POINTS][None])[0],
-        TO_NATIVE: framing.inverse(native_to_network),
+        POINTS: framing.apply(native[None], film[records.POINTS][None])[0],
+        TO_NATIVE: framing.inverse(native),
     }

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+_LEAST_SPREAD = 0.01  # of a film's longer side
+
 
 def fit(native_size: tf.Tensor, spacing: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Returns the affine that fits whole films into the network's input: centred, the anatomy never stretched.
@@ -18,11 +20,53 @@ def fit(native_size: tf.Tensor, spacing: tf.Tensor, height: int, width: int) -> 
       float32 [..., 2, 3], native pixels (x, y, 1) to network pixels.
     """
     size = tf.cast(native_size, tf.float32)
-    known = tf.reduce_all(tf.math.is_finite(spacing), -1, keepdims=True)
-    ratio = tf.where(known, spacing / tf.reduce_max(spacing, -1, keepdims=True), tf.ones_like(spacing))
+    ratio = _aspect(spacing)
     target = tf.constant([height, width], tf.float32)
     scale = ratio * tf.reduce_min(target / (size * ratio), -1, keepdims=True)
-    shift = (target - 1) / 2 - scale * (size - 1) / 2
+    return _about(scale, (size - 1) / 2, height, width)
+
+
+def region(
+    points: tf.Tensor, native_size: tf.Tensor, spacing: tf.Tensor, height: int, width: int, reach: float
+) -> tf.Tensor:
+    """Returns the affine that fits the surroundings of some points into the network's input, without stretching.
+
+    The region is centred on the points' mean and reaches `reach` times their spread (root mean square distance from
+    the mean) to the nearer side, so it needs no millimetres. Points that are NaN count nothing; without any, the region
+    is the middle of the film.
+
+    Args:
+      points: float32 [..., landmark, 2], native pixels (x, y).
+      native_size: int [..., 2], (height, width) of the films in native pixels.
+      spacing: float32 [..., 2], (row, column) mm, of which only the ratio counts; NaN means square pixels.
+      height: of the network's input, pixels.
+      width: of the network's input, pixels.
+      reach: half the region's shorter side over the spread.
+
+    Returns:
+      float32 [..., 2, 3], native pixels (x, y, 1) to network pixels.
+    """
+    size, ratio = tf.cast(native_size, tf.float32), _aspect(spacing)
+    known = tf.reduce_all(tf.math.is_finite(points), -1, keepdims=True)
+    count = tf.reduce_sum(tf.cast(known, tf.float32), -2)
+    places = tf.where(known, points, 0.0)[..., ::-1]
+    middle = tf.where(count > 0, tf.reduce_sum(places, -2) / tf.maximum(count, 1.0), (size - 1) / 2)
+    offsets = tf.where(known, (places - middle[..., None, :]) * ratio[..., None, :], 0.0)
+    spread = tf.sqrt(tf.reduce_sum(offsets**2, (-2, -1))[..., None] / tf.maximum(count, 1.0))
+    # A spread of nothing would magnify without end.
+    spread = tf.maximum(spread, _LEAST_SPREAD * tf.reduce_max(size * ratio, -1, keepdims=True))
+    return _about(ratio * (min(height, width) / 2) / (reach * spread), middle, height, width)
+
+
+def _aspect(spacing: tf.Tensor) -> tf.Tensor:
+    """Returns float32 [..., 2]: (row, column) spacing over the larger of the two; ones when unknown."""
+    known = tf.reduce_all(tf.math.is_finite(spacing), -1, keepdims=True)
+    return tf.where(known, spacing / tf.reduce_max(spacing, -1, keepdims=True), tf.ones_like(spacing))
+
+
+def _about(scale: tf.Tensor, middle: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Returns the affine of a (y, x) scale that brings the (y, x) native place `middle` to the middle of the frame."""
+    shift = (tf.constant([height, width], tf.float32) - 1) / 2 - scale * middle
     zero = tf.zeros_like(scale[..., 0])
     x_row = tf.stack([scale[..., 1], zero, shift[..., 1]], -1)
     y_row = tf.stack([zero, scale[..., 0], shift[..., 0]], -1)

@@ -162,7 +162,8 @@ def run(folder: pathlib.Path, image: NDArray[np.uint16], spacing: NDArray[np.flo
 
 def _archive(model: Landmarker) -> keras.export.ExportArchive:
     archive = keras.export.ExportArchive()
-    archive.track(model.network)
+    for stage in model.stages:
+        archive.track(stage.network)
     archive.add_endpoint(
         SIGNATURE,
         lambda image, pixel_spacing: answer(model, image, pixel_spacing),

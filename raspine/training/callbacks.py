@@ -1,4 +1,4 @@
-"""What happens between epochs: validation in millimetres, monitoring, the model directories, the state to resume from."""
+"""What happens between epochs: validation in mm, monitoring, the model directories, the state to resume from."""
 
 import json
 import os
@@ -26,7 +26,7 @@ class Validation(keras.callbacks.Callback):
     without spacing count for PCK alone.
     """
 
-    def __init__(self, subject: landmarker.Landmarker, dataset: tf.data.Dataset, every: int, last_epoch: int):
+    def __init__(self, subject: landmarker.Stage, dataset: tf.data.Dataset, every: int, last_epoch: int):
         super().__init__()
         self._subject, self._dataset, self._every, self._last = subject, dataset, every, last_epoch
         self.example: dict[str, Any] | None = None
@@ -161,7 +161,7 @@ class Keeper(keras.callbacks.Callback):
 
 
 def _score(figures: dict[str, float]) -> float:
-    """Returns what `best/` minimises: the error in mm, or 1 - PCK where no film has a spacing; NaN without validation."""
+    """Returns what `best/` minimises: the error in mm, without spacing 1 - PCK, without validation NaN."""
     return figures.get("val_mre_mm", 1.0 - figures.get("val_pck", np.nan))
 
 

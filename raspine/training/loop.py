@@ -7,10 +7,12 @@ import pathlib
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from raspine import atomic, landmarker, landmarks, provenance
 from raspine.inputs import augmentation as changes
-from raspine.inputs import films
+from raspine.inputs import films, framing
 from raspine.models import hrnet, torch_weights
 from raspine.training import adam, averaging, callbacks, losses, strategy
 
@@ -46,6 +48,8 @@ class Recipe:
       seed: of the weights, the order and the augmentation.
       augmentation: how films are changed.
       cache: `memory` or `none`, see `inputs.films.Pipeline`.
+      reach: 0 trains on whole films; above it, a refiner on the region around the landmarks (see
+        `inputs.framing.region`), which needs a landmarker for whole films beside it.
     """
 
     width: int = 32
@@ -69,6 +73,12 @@ class Recipe:
     seed: int = 0
     augmentation: changes.Augmentation = dataclasses.field(default_factory=changes.Augmentation)
     cache: str = "memory"
+    reach: float = 0.0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the network's input, pixels."""
+        return self.height, self.width_px
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +120,7 @@ def train(
     strategy_name: str = "one_device",
     start: pathlib.Path | None = None,
     skip_head: bool = False,
+    locator: landmarker.Landmarker | None = None,
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Trains, or goes on with a run that was interrupted, and returns what stands in `run.json`.
@@ -121,6 +132,7 @@ def train(
       strategy_name: `one_device` or `mirrored`.
       start: published weights (.safetensors or .pth) to start from.
       skip_head: whether a head of another number of landmarks is left as it is made.
+      locator: with a recipe for regions, the landmarker for whole films whose refiner is trained.
       facts: more for `run.json`, such as the flags.
 
     Raises:
@@ -141,13 +153,16 @@ def train(
             torch_weights.load_into(network, torch_weights.read_checkpoint(start), skip_head=skip_head)
         _compile(network, recipe, steps)
         average = averaging.WeightAverage(network, recipe.average) if recipe.average else None
-    subject = _subject(average.network if average else network, recipe, data, description)
+    stage = landmarker.Stage(average.network if average else network, _settings(recipe, data))
+    subject = _subject(stage, locator, {**description, **provenance.describe()})
     keeper = callbacks.Keeper(
         folder, subject, average.network if average else None, report.update, last_epoch=recipe.epochs
     )
     done = keeper.restore(network)
     if done < recipe.epochs:
-        _fit(network, recipe, data, folder, subject, keeper, average, steps, done)
+        watching = [average] if average else []
+        watching += _monitoring(recipe, data, folder, stage, locator)
+        _fit(network, recipe, data, [*watching, keeper], done)
     return report.values
 
 
@@ -192,8 +207,8 @@ def _learning_rate(recipe: Recipe, steps: int) -> Any:
     raise ValueError(f"A schedule is cosine, step or constant. Received: '{recipe.schedule}'.")
 
 
-def _subject(network: keras.Model, recipe: Recipe, data: Data, description: dict[str, Any]) -> landmarker.Landmarker:
-    settings = landmarker.Settings(
+def _settings(recipe: Recipe, data: Data) -> landmarker.Settings:
+    return landmarker.Settings(
         schema=data.schema,
         height=recipe.height,
         width=recipe.width_px,
@@ -201,40 +216,79 @@ def _subject(network: keras.Model, recipe: Recipe, data: Data, description: dict
         sigma=recipe.sigma,
         codec=recipe.codec,
         output="softmax" if recipe.loss == "cross_entropy" else "linear",
+        reach=recipe.reach,
     )
-    return landmarker.Landmarker(network, settings, {**description, **provenance.describe()})
 
 
-def _fit(
-    network: keras.Model,
+def _subject(
+    stage: landmarker.Stage, locator: landmarker.Landmarker | None, card: dict[str, Any]
+) -> landmarker.Landmarker:
+    """Returns what `best/` and `last/` hold: the trained stage, behind the locator when it is a refiner.
+
+    Raises:
+      ValueError: a refiner without a locator of the same landmarks, or a locator for whole films.
+    """
+    if not stage.settings.reach:
+        if locator is not None:
+            raise ValueError("A landmarker to refine goes with a recipe for regions (reach above 0).")
+        return landmarker.Landmarker(stage.network, stage.settings, card)
+    if locator is None or locator.schema.landmarks != stage.settings.schema.landmarks:
+        raise ValueError("A recipe for regions needs a landmarker for whole films with the same landmarks.")
+    first = dataclasses.replace(locator.settings, schema=stage.settings.schema)
+    return landmarker.Landmarker(locator.network, first, {**card, "locator": locator.card}, stage)
+
+
+def _pipeline(recipe: Recipe, data: Data) -> films.Pipeline:
+    return films.Pipeline(len(data.schema.landmarks), *recipe.size, recipe.batch, recipe.cache, recipe.reach)
+
+
+def _monitoring(
     recipe: Recipe,
     data: Data,
     folder: pathlib.Path,
-    subject: landmarker.Landmarker,
-    keeper: callbacks.Keeper,
-    average: averaging.WeightAverage | None,
-    steps: int,
-    done: int,
-) -> None:
-    pipeline = films.Pipeline(len(data.schema.landmarks), recipe.height, recipe.width_px, recipe.batch, recipe.cache)
-    batches = films.training(
-        films.shards(data.folder, "train"), pipeline, recipe.augmentation, recipe.seed, data.films["train"], done
-    )
-    watching: list[keras.callbacks.Callback] = [average] if average else []
-    if data.films.get("validation"):
-        held_out = films.evaluation(films.shards(data.folder, "validation"), pipeline)
-        validation = callbacks.Validation(subject, held_out, recipe.validate_every, recipe.epochs)
-        watching += [validation, callbacks.Monitor(folder / "tensorboard", validation, data.schema.colours)]
-    progress = callbacks.Progress(recipe.epochs, steps, recipe.batch, done)
+    stage: landmarker.Stage,
+    locator: landmarker.Landmarker | None,
+) -> list[keras.callbacks.Callback]:
+    """Returns validation and TensorBoard; none without validation films.
+
+    A refiner is validated where the locator sends it, not around the labels.
+    """
+    if not data.films.get("validation"):
+        return []
+    files = films.shards(data.folder, "validation")
+    around = None if locator is None else _found(locator, files, recipe.batch)
+    held_out = films.evaluation(files, _pipeline(recipe, data), around)
+    validation = callbacks.Validation(stage, held_out, recipe.validate_every, recipe.epochs)
+    return [validation, callbacks.Monitor(folder / "tensorboard", validation, data.schema.colours)]
+
+
+def _found(locator: landmarker.Landmarker, files: list[str], batch: int) -> NDArray[np.float32]:
+    """Returns float32 [film, landmark, 2]: where a landmarker for whole films finds the landmarks, native pixels."""
+    first = locator.settings
+    pipeline = films.Pipeline(len(first.schema.landmarks), first.height, first.width, batch, "none")
+    parts = [
+        framing.apply(element[films.TO_NATIVE], locator.stages[0].locate_framed(element[films.IMAGE])[0]).numpy()
+        for element in films.evaluation(files, pipeline)
+    ]
+    return np.concatenate(parts)
+
+
+def _fit(network: keras.Model, recipe: Recipe, data: Data, watching: list[keras.callbacks.Callback], done: int) -> None:
+    count = data.films["train"]
+    steps = films.steps(count, recipe.batch)
+    files = films.shards(data.folder, "train")
+    batches = films.training(files, _pipeline(recipe, data), recipe.augmentation, recipe.seed, count, done)
     network.fit(
         batches,
         epochs=recipe.epochs,
         initial_epoch=done,
         steps_per_epoch=steps,
-        callbacks=[callbacks.StopOnNaN(), *watching, keeper, progress],
+        callbacks=[
+            callbacks.StopOnNaN(), *watching, callbacks.Progress(recipe.epochs, steps, recipe.batch, done),
+        ],
         shuffle=False,
         verbose=0,
-    )
+    )  # fmt: skip
 
 
 class _Report:

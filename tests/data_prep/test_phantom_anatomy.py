@@ -10,9 +10,7 @@ from data_prep.phantom.spine import pose_spine, spine_parts
 from raspine.landmarks import ATLANTOAXIAL
 
 
-def _film(
-    seed: int, position: Position = Position.NEUTRAL, spacing: tuple[float, float] = (0.3, 0.24)
-) -> Film:
+def _film(seed: int, position: Position = Position.NEUTRAL, spacing: tuple[float, float] = (0.3, 0.24)) -> Film:
     generator = np.random.default_rng(seed)
     return make_film(sample_patient(generator), position, generator, spacing)
 
@@ -99,9 +97,7 @@ def _edge_strength(position: Position, offset_mm: float) -> float:
     steps = []
     for seed in range(8):
         film = _film(100 + seed, position, (0.25, 0.25))
-        along = (film.landmarks[3] - film.landmarks[0]) / np.linalg.norm(
-            film.landmarks[3] - film.landmarks[0]
-        )
+        along = (film.landmarks[3] - film.landmarks[0]) / np.linalg.norm(film.landmarks[3] - film.landmarks[0])
         for landmark, side in zip(film.landmarks, (-1, 1, -1, 1), strict=True):
             inner = landmark + along * (offset_mm + 0.7) * side / 0.25
             outer = landmark + along * (offset_mm - 0.7) * side / 0.25

@@ -94,9 +94,7 @@ def _check_set(folder: pathlib.Path) -> None:
         assert film["position"] in dataset.SeriesDescription
         assert "synthetic" in dataset.ImageComments
         assert dataset.BurnedInAnnotation == "NO"
-        points = np.array(
-            [[row[f"{name}_{axis}"] for axis in "xy"] for name in ATLANTOAXIAL.landmarks], float
-        )
+        points = np.array([[row[f"{name}_{axis}"] for axis in "xy"] for name in ATLANTOAXIAL.landmarks], float)
         spacing = (float(row["spacing_row_mm"]), float(row["spacing_column_mm"]))
         measured = ATLANTOAXIAL.measure(points, spacing)
         assert measured["adi"] == pytest.approx(film["adi_mm"], abs=1e-5)
@@ -155,9 +153,7 @@ def test_a_mirrored_film_faces_right_and_its_landmarks_follow(film: Film, tmp_pa
 
 
 @pytest.mark.parametrize("source", SPACING_SOURCES)
-def test_the_header_leads_to_the_true_millimetres(
-    film: Film, tmp_path: pathlib.Path, source: SpacingSource
-) -> None:
+def test_the_header_leads_to_the_true_millimetres(film: Film, tmp_path: pathlib.Path, source: SpacingSource) -> None:
     acquisition = dataclasses.replace(PLAIN, spacing_source=source)
     write_film(tmp_path / "film.dcm", film, acquisition, WHO)
     header = pydicom.dcmread(tmp_path / "film.dcm", stop_before_pixels=True)

@@ -65,10 +65,11 @@ def test_a_folder_that_is_no_model_is_named(tmp_path: pathlib.Path) -> None:
     [
         {"format": 9},
         {"task": "deformity"},
-        {"settings": {}},
-        {"settings": None},
+        {"stages": [{}]},
+        {"stages": []},
+        {"stages": None},
         {"card": ...},
-        {"settings": {"schema": 1}},
+        {"stages": [{"schema": 1}]},
     ],
     ids=str,
 )

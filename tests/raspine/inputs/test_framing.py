@@ -1,3 +1,5 @@
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -105,3 +107,29 @@ def test_standardise_each_image_alone() -> None:
     np.testing.assert_allclose(result.mean((1, 2, 3)), 0, atol=1e-3)
     np.testing.assert_allclose(result[:2].std((1, 2, 3)), 1, atol=1e-3)
     assert np.abs(result[2]).max() < 1e-3
+
+
+def test_a_region_is_centred_on_the_points_and_as_wide_as_their_spread_says() -> None:
+    points = tf.constant([[20.0, 50.0], [60.0, 50.0], [40.0, 40.0], [40.0, 60.0]])
+    matrix = framing.region(points, tf.constant([100, 200]), tf.constant([0.2, 0.1]), 64, 96, 2.0)
+    # Aspect (1, 0.5): offsets are (-10, 0), (10, 0), (0, -10), (0, 10) in the larger spacing, the spread is 10.
+    # 32 network pixels hold a reach of 2 * 10: the scale is 1.6 along rows' spacing, 0.8 along columns'.
+    np.testing.assert_allclose(matrix, [[0.8, 0, 47.5 - 0.8 * 40], [0, 1.6, 31.5 - 1.6 * 50]], atol=1e-5)
+
+
+def test_a_region_ignores_missing_points_and_falls_back_to_the_middle_of_the_film() -> None:
+    nan = math.nan
+    size, spacing = tf.constant([100, 200]), tf.constant([nan, nan])
+    some = tf.constant([[30.0, 50.0], [nan, nan], [50.0, 50.0]])
+    both = tf.constant([[30.0, 50.0], [50.0, 50.0]])
+    np.testing.assert_allclose(
+        framing.region(some, size, spacing, 64, 64, 2.0), framing.region(both, size, spacing, 64, 64, 2.0)
+    )
+    none = framing.region(tf.fill((3, 2), nan), size, spacing, 64, 64, 2.0)
+    middle = framing.apply(none[None], tf.constant([[[99.5, 49.5]]]))
+    np.testing.assert_allclose(middle, [[[31.5, 31.5]]], atol=1e-4)
+
+
+def test_points_on_one_spot_do_not_magnify_without_end() -> None:
+    matrix = framing.region(tf.fill((2, 2), 50.0), tf.constant([100, 200]), tf.constant([1.0, 1.0]), 64, 64, 2.0)
+    assert matrix[0, 0] == pytest.approx(32 / (2 * 0.01 * 200))

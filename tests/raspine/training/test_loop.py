@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from raspine import landmarker, landmarks, records
 from raspine.inputs import augmentation
+from raspine.models import hrnet
 from raspine.training import loop
 
 SCHEMA = landmarks.Schema("disc", ("centre", "edge"), (landmarks.Distance("radius", "centre", "edge", 5.0),))
@@ -27,6 +29,14 @@ RECIPE = loop.Recipe(
     seed=3,
     augmentation=augmentation.Augmentation(cutout=0),
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def shallow() -> Iterator[None]:
+    """One block and one module a stage: the loop is under test, and tracing the whole network takes long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hrnet, "SMALL_DEPTH", hrnet.Depth(1, (1, 1, 1), 1))
+        yield
 
 
 def film(name: str, rng: np.random.Generator) -> bytes:
@@ -99,21 +109,44 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(
 ) -> None:
     from raspine.training import callbacks
 
-    class PowerCut(Exception):
+    class PowerCutError(Exception):
         pass
 
     def cut(self: callbacks.Progress, epoch: int, logs: object = None) -> None:
-        raise PowerCut
+        raise PowerCutError
 
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.Progress, "on_epoch_end", cut)
         patch.setattr(callbacks.Keeper, "PAUSE_SECONDS", 0.0)
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             loop.train(RECIPE, data, tmp_path)
     assert json.loads((tmp_path / "run.json").read_text())["epochs_done"] == 1
     assert loop.train(RECIPE, data, tmp_path)["epochs_done"] == 2
     for resumed, expected in zip(weights(tmp_path), weights(undisturbed), strict=True):
         np.testing.assert_array_equal(resumed, expected)
+
+
+def test_a_refiner_is_trained_behind_a_landmarker_and_saved_with_it(
+    data: loop.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    recipe = dataclasses.replace(RECIPE, reach=3.0, epochs=1)
+    with pytest.raises(ValueError, match="needs a landmarker for whole films"):
+        loop.train(recipe, data, tmp_path / "alone")
+    locator = landmarker.load(undisturbed / "best")
+    loop.train(recipe, data, tmp_path / "refined", locator=locator)
+    saved = landmarker.load(tmp_path / "refined" / "best")
+    assert [stage.settings.reach for stage in saved.stages] == [0.0, 3.0]
+    for kept, before in zip(saved.network.get_weights(), locator.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, before)
+    pixels = np.random.default_rng(5).integers(0, 65535, (90, 70), dtype=np.uint16)
+    spacing = np.array([[0.5, 0.4]], np.float32)
+    located, confidence = saved.locate([(pixels, (0.5, 0.4))])
+    in_graph, _ = saved.answer(tf.constant(pixels[None]), tf.constant(spacing))
+    np.testing.assert_allclose(in_graph.numpy(), located, atol=1e-3)
+    coarse, _ = locator.locate([(pixels, (0.5, 0.4))])
+    fine = saved.stages[1].locate([(pixels, (0.5, 0.4))], coarse)[0].numpy()
+    np.testing.assert_array_equal(located, fine)
+    assert (confidence <= 1).all()
 
 
 def test_a_finished_run_is_left_as_it_is(data: loop.Data, undisturbed: pathlib.Path) -> None:
@@ -138,10 +171,19 @@ def test_a_folder_without_records_is_named(tmp_path: pathlib.Path) -> None:
         loop.open_data(tmp_path)
 
 
+MIRRORED = """
+import sys
+from raspine.models import hrnet
+hrnet.SMALL_DEPTH = hrnet.Depth(1, (1, 1, 1), 1)
+from experiments import train
+train.run()
+"""
+
+
 def test_mirrored_trains_over_two_devices(data: loop.Data, tmp_path: pathlib.Path) -> None:
-    """Logical devices must be made before TensorFlow starts, so this trains in processes of its own."""
+    """Logical devices must be made before TensorFlow starts, so this trains in a process of its own."""
     command = [
-        sys.executable, "-m", "experiments.train", "--task=landmarks", f"--data={data.folder}", "--small",
+        sys.executable, "-c", MIRRORED, "--task=landmarks", f"--data={data.folder}", "--small", "--seed=3",
         f"--input_height={SIDE}", f"--input_width={SIDE}", "--batch=4", "--epochs=1", "--cutout=0",
         f"--output_dir={tmp_path / 'mirrored'}", "--strategy=mirrored", "--logical_cpus=2",
     ]  # fmt: skip
