@@ -30,7 +30,7 @@ def distances(path: pathlib.Path, films: keypoints.Films, schema: landmarks.Sche
     """Draws measured against true distances in mm with the line of identity and the thresholds."""
     truth, found = (schema.measure(points, films.spacing) for points in (films.truth, films.found))
     count = len(schema.distances)
-    figure = Figure(figsize=(4.6 * count, 4.6), layout="constrained")
+    figure = Figure(figsize=(4.6 * count, 5.0), layout="constrained")
     for number, distance in enumerate(schema.distances, 1):
         axes = figure.add_subplot(1, count, number)
         x, y = truth[distance.name], found[distance.name]
@@ -42,7 +42,7 @@ def distances(path: pathlib.Path, films: keypoints.Films, schema: landmarks.Sche
             axes.axvline(distance.threshold_mm, color="tab:red", linewidth=0.8, linestyle="--")
             axes.axhline(distance.threshold_mm, color="tab:red", linewidth=0.8, linestyle="--")
         axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
-        axes.set_title(distance.name.upper())
+        axes.set_title(distance.name.upper(), pad=10)
         axes.set_xlabel("annotator, mm")
         axes.set_ylabel("model, mm")
     _save(figure, path)
