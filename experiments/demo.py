@@ -35,6 +35,7 @@ def main(argv: Sequence[str]) -> None:
     began = time.monotonic()
     folder = pathlib.Path(_OUTPUT_DIR.value)
     work, results = folder / "work", folder / "subluxation"
+    _claim(folder)
     for place in (work, results):
         shutil.rmtree(place, ignore_errors=True)
     _make_films(work)
@@ -42,6 +43,15 @@ def main(argv: Sequence[str]) -> None:
     _measure_unseen(work, results)
     shutil.copytree(work / "run" / "best", results / "best")
     _print_figures(results, time.monotonic() - began)
+
+
+def _claim(folder: pathlib.Path) -> None:
+    """Marks the folder as the demonstration's, so that only what it made itself is ever removed."""
+    marker = folder / ".raspine-demo"
+    if not marker.is_file() and atomic.has_content(folder):
+        raise program.UsageError(f"output folder '{folder}' holds something else: name another or empty it.")
+    folder.mkdir(parents=True, exist_ok=True)
+    marker.touch()
 
 
 def _make_films(work: pathlib.Path) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from absl import flags
 
 from experiments import models, thresholds
@@ -50,7 +51,12 @@ def main(argv: Sequence[str]) -> None:
     schema = thresholds.apply(model.schema, _THRESHOLDS.value)
     files = film_shards.shards(_DATA.value, _SPLIT.value)
     total = dataset.get("counts", {}).get(_SPLIT.value, {}).get("films")
-    films = film_answers.located(model, files, _BATCH.value, total)
+    try:
+        films = film_answers.located(model, files, _BATCH.value, total)
+    except tf.errors.OpError as error:
+        raise program.NothingDone(
+            f"a shard is damaged or of another version: {error.message.splitlines()[0]}"
+        ) from error
     annotators = film_answers.annotated(files, films.names, len(schema.landmarks))
     films = _with_truth(films, annotators)
     with atomic.atomic_directory(_OUTPUT_DIR.value) as folder:

@@ -12,7 +12,6 @@ Exits with 0 when a version was written, 1 when the exported model does not agre
 are wrong. Research use only.
 """
 
-import dataclasses
 import os
 from collections.abc import Sequence
 
@@ -42,9 +41,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _with_thresholds(model: landmarker.Landmarker) -> landmarker.Landmarker:
-    schema = thresholds.apply(model.schema, _THRESHOLDS.value)
-    settings = dataclasses.replace(model.settings, schema=schema)
-    return landmarker.Landmarker(model.network, settings, model.card)
+    return model.with_schema(thresholds.apply(model.schema, _THRESHOLDS.value))
 
 
 def run() -> None:

@@ -76,6 +76,8 @@ def main(argv: Sequence[str]) -> None:
     model = models.load(_MODEL.value)
     schema = thresholds.apply(model.schema, _THRESHOLDS.value)
     files = _named(listed(argv[1:]))
+    if not files:
+        raise program.NothingDone(f"no file in {' '.join(argv[1:])}: nothing to measure, and nothing was written.")
     with atomic.atomic_directory(_OUTPUT_DIR.value) as folder:
         rows, refused = measure(files, Work(model, schema, spacing, folder))
         _write(folder, rows, refused, model, schema)

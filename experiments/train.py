@@ -33,7 +33,7 @@ _LOGICAL_CPUS = flags.DEFINE_integer(
     upper_bound=64,
 )
 _WEIGHTS = flags.DEFINE_string("weights", None, "Published HRNet weights to start from (.safetensors or .pth).")
-_SKIP_HEAD = flags.DEFINE_bool("skip_head", True, "Whether a head of another size in --weights is left out.")
+_SKIP_HEAD = flags.DEFINE_bool("skip_head", False, "Leave out the head (and the ImageNet classifier) of --weights.")
 
 _REFINE = flags.DEFINE_string(
     "refine", None, "Model directory for whole films: trains a refiner that looks again at the region it finds."
@@ -43,7 +43,7 @@ _REACH = flags.DEFINE_float(
 )
 
 _WIDTH = flags.DEFINE_integer("width", 32, "Channels of HRNet's finest branch; 32 and 48 are published.", lower_bound=8)
-_SMALL = flags.DEFINE_bool("small", False, "HRNet-W18-small, for machines without a GPU; --width is then ignored.")
+_SMALL = flags.DEFINE_bool("small", False, "HRNet-W18-small, for CPUs; 18 channels unless --width says 16.")
 _HEIGHT = flags.DEFINE_integer("input_height", 256, "Of the network's input, pixels; a multiple of 32.", lower_bound=32)
 _WIDTH_PX = flags.DEFINE_integer(
     "input_width", 256, "Of the network's input, pixels; a multiple of 32.", lower_bound=32
@@ -106,6 +106,8 @@ def main(argv: Sequence[str]) -> None:
     """Checks the flags together, trains, and says where the results are."""
     _check(argv)
     # TensorFlow takes seconds to load: wrong flags should not.
+    import tensorflow as tf
+
     from raspine.training import loop, strategy
 
     try:
@@ -124,8 +126,10 @@ def main(argv: Sequence[str]) -> None:
     locator = _locator(data.schema)
     try:
         result = loop.train(_recipe(), data, folder, _STRATEGY.value, start, _SKIP_HEAD.value, locator, facts)
-    except loop.RunFolderError as error:
+    except (loop.RunFolderError, loop.RecipeError) as error:
         raise program.UsageError(str(error)) from error
+    except tf.errors.OpError as error:
+        raise program.NothingDone(f"TensorFlow: {error.message.splitlines()[0]}") from error
     except FloatingPointError as error:
         raise program.NothingDone(str(error)) from error
     print(_closing(result, folder))
@@ -143,6 +147,8 @@ def _check(argv: Sequence[str]) -> None:
         raise program.UsageError(f"--weights: no file '{_WEIGHTS.value}'.")
     if _LOGICAL_CPUS.value > 1 and _STRATEGY.value != "mirrored":
         raise program.UsageError("--logical_cpus is for --strategy=mirrored.")
+    if flags.FLAGS["reach"].present and not _REFINE.value:
+        raise program.UsageError("--reach is for a refiner: name the model directory to refine with --refine.")
 
 
 def _locator(schema: landmarks.Schema) -> Any:
@@ -186,9 +192,13 @@ def _recipe() -> Any:
     return loop.Recipe(augmentation=changes, reach=reach, **{name: flag.value for name, flag in values.items()})
 
 
+# Paths stay out of what is passed on with a model; `start` in run.json holds their content's hash.
+_PLACES = ("data", "output_dir", "weights", "refine")
+
+
 def _values() -> dict[str, Any]:
     own = flags.FLAGS.get_flags_for_module("__main__") or flags.FLAGS.get_flags_for_module(__name__)
-    return {flag.name: flag.value for flag in own if flag.name not in ("data", "output_dir")}
+    return {flag.name: flag.value for flag in own if flag.name not in _PLACES}
 
 
 def _closing(result: dict[str, Any], folder: pathlib.Path) -> str:

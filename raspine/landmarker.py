@@ -179,6 +179,11 @@ class Landmarker:
         """The landmarks and distances."""
         return self.settings.schema
 
+    def with_schema(self, schema: landmarks.Schema) -> "Landmarker":
+        """Returns the same networks with another schema of as many landmarks, other thresholds for example."""
+        first, *rest = (Stage(s.network, dataclasses.replace(s.settings, schema=schema)) for s in self.stages)
+        return Landmarker(first.network, first.settings, self.card, rest[0] if rest else None)
+
     def answer(self, images: tf.Tensor, spacing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns points in native pixels and confidence for films of one size; graph ops, as exported.
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -67,9 +68,9 @@ def write_dicom(path: pathlib.Path, pixels: NDArray[np.uint16], **tags: Any) -> 
     film.save_as(path, enforce_file_format=True)
 
 
-def tiny_network(num_landmarks: int, side: int = SIDE) -> keras.Model:
+def tiny_network(num_landmarks: int, side: int = SIDE, seed: int = 3) -> keras.Model:
     """A network of two strided convolutions, of the layers that HRNet has, with heatmaps at stride 4."""
-    keras.utils.set_random_seed(3)
+    keras.utils.set_random_seed(seed)
     images = keras.Input((side, side, 1), name="image")
     maps = images
     for number in range(2):
@@ -80,8 +81,11 @@ def tiny_network(num_landmarks: int, side: int = SIDE) -> keras.Model:
 
 
 def tiny_landmarker(schema: landmarks.Schema = landmarks.ATLANTOAXIAL) -> landmarker.Landmarker:
+    """Two stages with different weights, so that a program which forgets the refiner gives other points."""
     settings = landmarker.Settings(schema, SIDE, SIDE, output="softmax")
-    return landmarker.Landmarker(tiny_network(len(schema.landmarks)), settings, {"data_hash": "0123"})
+    region = dataclasses.replace(settings, reach=3.0)
+    refiner = landmarker.Stage(tiny_network(len(schema.landmarks), seed=4), region)
+    return landmarker.Landmarker(tiny_network(len(schema.landmarks)), settings, {"data_hash": "0123"}, refiner)
 
 
 @pytest.fixture(scope="session")

@@ -145,7 +145,8 @@ def _kept(files: Sequence[str], pipeline: Pipeline, films: int) -> Callable[[tf.
         images[count - 1], points[count - 1] = film[IMAGE], film[POINTS]
     if count != films:
         raise ValueError(f"The shards hold {count} films, dataset.json says {films}: write them again.")
-    kept = tf.convert_to_tensor(images), tf.convert_to_tensor(points)
+    with tf.device("/CPU:0"):  # a data set is larger than a GPU's memory
+        kept = tf.convert_to_tensor(images), tf.convert_to_tensor(points)
 
     def order(seed: tf.Tensor) -> tf.data.Dataset:
         shuffled = tf.random.experimental.stateless_shuffle(tf.range(films), tf.stack([seed, 0]))

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-_LEAST_SPREAD = 0.01  # of a film's longer side
+_LEAST_SPREAD, _UNKNOWN_SPREAD = 0.01, 0.1  # of a film's longer side
 
 
 def fit(native_size: tf.Tensor, spacing: tf.Tensor, height: int, width: int) -> tf.Tensor:
@@ -33,7 +33,7 @@ def region(
 
     The region is centred on the points' mean and reaches `reach` times their spread (root mean square distance from
     the mean) to the nearer side, so it needs no millimetres. Points that are NaN count nothing; without any, the region
-    is the middle of the film.
+    is the middle of the film, and with fewer than two it is a wide one.
 
     Args:
       points: float32 [..., landmark, 2], native pixels (x, y).
@@ -53,8 +53,9 @@ def region(
     middle = tf.where(count > 0, tf.reduce_sum(places, -2) / tf.maximum(count, 1.0), (size - 1) / 2)
     offsets = tf.where(known, (places - middle[..., None, :]) * ratio[..., None, :], 0.0)
     spread = tf.sqrt(tf.reduce_sum(offsets**2, (-2, -1))[..., None] / tf.maximum(count, 1.0))
-    # A spread of nothing would magnify without end.
-    spread = tf.maximum(spread, _LEAST_SPREAD * tf.reduce_max(size * ratio, -1, keepdims=True))
+    longer = tf.reduce_max(size * ratio, -1, keepdims=True)
+    # A spread of nothing would magnify without end, and one point alone has none.
+    spread = tf.where(count >= 2, tf.maximum(spread, _LEAST_SPREAD * longer), _UNKNOWN_SPREAD * longer)
     return _about(ratio * (min(height, width) / 2) / (reach * spread), middle, height, width)
 
 

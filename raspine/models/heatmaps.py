@@ -150,7 +150,7 @@ def _fit(flat: tf.Tensor, row: tf.Tensor, column: tf.Tensor, height: tf.Tensor, 
     normal = tf.einsum("bln,ni,nj->blij", weight, basis, basis)
     right = tf.einsum("bln,ni->bli", weight * tf.math.log(tf.maximum(ratio, 1e-3)), basis)
     # A single cell above 0 leaves the equations singular; the ridge keeps them solvable and moves nothing else.
-    solution = tf.linalg.solve(normal + 1e-7 * tf.eye(4), right[..., None])[..., 0]
+    solution = tf.linalg.solve(normal + 1e-6 * tf.eye(4), right[..., None])[..., 0]
     curvature = solution[..., 3:]
     offset = -solution[..., 1:3] / (2 * tf.where(curvature < -1e-4, curvature, -1.0))
     bounded = tf.clip_by_value(offset, -1.0, 1.0)

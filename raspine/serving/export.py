@@ -1,5 +1,6 @@
 """A SavedModel that needs no raspine: from grey values and spacing to points, millimetres and a verdict."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -57,10 +58,15 @@ def write(model: Landmarker, folder: str | os.PathLike[str], name: str = "landma
     if not NAME.fullmatch(name):
         raise ValueError(f"A model's name is letters, digits, '_' and '-'. Received: '{name}'.")
     final = pathlib.Path(folder) / name / str(next_version(pathlib.Path(folder) / name))
-    with atomic.atomic_directory(final) as aside:
-        _archive(model).write_out(str(aside), verbose=False)
-        (aside / CARD).write_text(json.dumps(_card(model, name, int(final.name)), indent=2), encoding="utf-8")
-        check(model, aside)
+    try:
+        with atomic.atomic_directory(final) as aside:
+            _archive(model).write_out(str(aside), verbose=False)
+            (aside / CARD).write_text(json.dumps(_card(model, name, int(final.name)), indent=2), encoding="utf-8")
+            check(model, aside)
+    except ExportError:
+        with contextlib.suppress(OSError):  # it holds earlier versions
+            final.parent.rmdir()
+        raise
     return final
 
 

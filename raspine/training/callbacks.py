@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import time
 from collections.abc import Callable
 from typing import Any
@@ -42,14 +43,29 @@ class Validation(keras.callbacks.Callback):
         for number, batch in enumerate(self._dataset):
             points, _ = self._subject.locate_framed(batch[films.IMAGE])
             native = framing.apply(batch[films.TO_NATIVE], points).numpy()
-            pixels = native - batch[records.POINTS].numpy()
-            spacing = batch[records.SPACING].numpy()[:, None, ::-1]
-            errors.append(np.linalg.norm(pixels * spacing, axis=-1))
-            longer = batch[records.NATIVE_SIZE].numpy().max(-1)[:, None]
-            shares.append(np.linalg.norm(pixels, axis=-1) / longer)
+            by_film = _errors(native, batch)
+            errors.append(by_film[0])
+            shares.append(by_film[1])
             if number == 0:
                 self.example = {"batch": batch, "points": points.numpy()}
         return _summary(np.concatenate(errors), np.concatenate(shares))
+
+
+def _errors(found: np.ndarray, batch: dict[str, tf.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns errors [film, landmark] in mm and as a share of the longer side; NaN without label or spacing.
+
+    A labelled point that was not found counts as missed by the film's longer side, so that a network which finds
+    few points does not pass for a good one.
+    """
+    truth, size = batch[records.POINTS].numpy(), batch[records.NATIVE_SIZE].numpy().astype(np.float64)
+    spacing = batch[records.SPACING].numpy().astype(np.float64)
+    known = np.isfinite(spacing).all(-1, keepdims=True)
+    unit = np.where(known, spacing, 1.0)
+    longer = (size * unit).max(-1)[:, None]
+    distance = np.linalg.norm((found - truth) * unit[:, None, ::-1], axis=-1)
+    missed = np.isfinite(truth).all(-1) & ~np.isfinite(found).all(-1)
+    distance = np.where(missed, longer, distance)
+    return np.where(known, distance, np.nan), distance / longer
 
 
 def _summary(millimetres: np.ndarray, shares: np.ndarray) -> dict[str, float]:
@@ -64,10 +80,12 @@ def _summary(millimetres: np.ndarray, shares: np.ndarray) -> dict[str, float]:
 class Monitor(keras.callbacks.Callback):
     """Writes scalars and pictures of predicted (circles) against true (crosses) points for TensorBoard."""
 
-    def __init__(self, folder: pathlib.Path, validation: Validation, colours: tuple[str, ...], pictures: int = 3):
+    def __init__(
+        self, folder: pathlib.Path, validation: Validation | None, colours: tuple[str, ...], pictures: int = 3
+    ):
         super().__init__()
         self._writers = {name: tf.summary.create_file_writer(str(folder / name)) for name in ("train", "validation")}
-        self._validation, self._colours, self._pictures = validation, colours, pictures
+        self._validation, self._colours, self._pictures = validation, colours, 3
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the epoch's figures."""
@@ -76,12 +94,12 @@ class Monitor(keras.callbacks.Callback):
                 tf.summary.scalar(name.removeprefix("val_"), value)
         with self._writers["train"].as_default(epoch + 1):
             tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate))
-        if self._validation.example and "val_pck" in (logs or {}):
+        if self._validation and self._validation.example and "val_pck" in (logs or {}):
             with self._writers["validation"].as_default(epoch + 1):
                 tf.summary.image("predicted (circle) and true (cross)", self._draw(), max_outputs=self._pictures)
 
     def _draw(self) -> np.ndarray:
-        example = self._validation.example or {}
+        example = (self._validation and self._validation.example) or {}
         batch = example["batch"]
         frames = batch[films.IMAGE].numpy()[: self._pictures]
         low, high = np.percentile(frames, (1, 99), (1, 2, 3), keepdims=True)
@@ -125,6 +143,7 @@ class Keeper(keras.callbacks.Callback):
     def restore(self, model: keras.Model) -> int:
         """Loads the saved state into a compiled model whose optimizer is built; returns the epoch to go on with."""
         place = self._folder / self.STATE
+        self._tidy(place)
         if not (place / "state.json").is_file():
             return 0
         stored = json.loads((place / "state.json").read_text(encoding="utf-8"))
@@ -133,6 +152,14 @@ class Keeper(keras.callbacks.Callback):
             self._extra.load_weights(place / "average.weights.h5")
         self.epoch, self.history, self.best = stored["epoch"], stored["history"], stored["best"]
         return int(self.epoch)
+
+    def _tidy(self, place: pathlib.Path) -> None:
+        """Puts back a state whose replacement was cut short between two renames, and removes what was half-written."""
+        old = [found for found in self._folder.glob(f".{self.STATE}.*.old") if (found / "state.json").is_file()]
+        if not place.exists() and old:
+            old[-1].rename(place)
+        for left in (*self._folder.glob(".*.part"), *self._folder.glob(".*.old")):
+            shutil.rmtree(left, ignore_errors=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Keeps the epoch's figures, and the networks when it is time."""
@@ -143,6 +170,8 @@ class Keeper(keras.callbacks.Callback):
         if np.isfinite(score) and (self.best is None or score < self.best["score"]):
             self.best = {"epoch": self.epoch, "score": score, **figures}
             self._subject.card |= {"epoch": self.epoch, "validation": figures}
+            self._subject.save(self._folder / "best")
+        elif self.best is None and self.epoch == self._last_epoch:
             self._subject.save(self._folder / "best")
         if self.epoch == self._last_epoch or time.monotonic() - self._saved_at > self.PAUSE_SECONDS:
             self._save(figures)
@@ -204,5 +233,5 @@ class StopOnNaN(keras.callbacks.Callback):
         loss = (logs or {}).get("loss", 0.0)
         if not np.isfinite(loss):
             raise FloatingPointError(
-                f"The loss is {loss} in epoch {epoch + 1}; lower --learning_rate. best/ and last/ are from before."
+                f"The loss is {loss} in epoch {epoch + 1}; lower --learning_rate. best/ and last/ hold earlier epochs."
             )

@@ -1,6 +1,7 @@
 """Training of a landmark network, from a data folder to the directories that the other programs take."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -17,6 +18,10 @@ from raspine.models import hrnet, torch_weights
 from raspine.training import adam, averaging, callbacks, losses, strategy
 
 RUN = "run.json"
+
+
+class RecipeError(ValueError):
+    """A recipe does not fit the machine or the data."""
 
 
 class RunFolderError(ValueError):
@@ -108,6 +113,8 @@ def open_data(folder: str | os.PathLike[str]) -> Data:
     try:
         stored = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
         counts = {split: int(entry["films"]) for split, entry in stored["counts"].items()}
+        if not counts.get("train"):
+            raise KeyError("no training films")
         return Data(place, landmarks.from_dict(stored["schema"]), counts, stored["data_hash"])
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"'{folder}' is no data folder of data_prep.radiographs: {error!r}.") from error
@@ -136,16 +143,22 @@ def train(
       facts: more for `run.json`, such as the flags.
 
     Raises:
-      RunFolderError: the folder holds a run of another recipe or other data.
+      RecipeError: the batch does not divide by the replicas, or recipe and locator do not go together.
+      RunFolderError: the folder holds a run of another recipe, other data or another start.
       FloatingPointError: the loss became NaN.
     """
-    description = {**(facts or {}), "recipe": dataclasses.asdict(recipe), "data_hash": data.data_hash}
+    description = {
+        **(facts or {}),
+        "recipe": dataclasses.asdict(recipe),
+        "data_hash": data.data_hash,
+        "start": _start_hash(start, locator),
+    }
     report = _Report(folder, {**description, **provenance.describe(), "strategy": strategy_name})
     # Not 0: with that global seed TensorFlow 2.21 fails on a dataset whose own seed is a tensor.
     keras.utils.set_random_seed(recipe.seed + 1)
     place = strategy.make(strategy_name)
     if recipe.batch % place.num_replicas_in_sync:
-        raise ValueError(f"The batch must divide by {place.num_replicas_in_sync} replicas. Received: {recipe.batch}.")
+        raise RecipeError(f"The batch must divide by {place.num_replicas_in_sync} replicas. Received: {recipe.batch}.")
     steps = films.steps(data.films["train"], recipe.batch)
     with place.scope():
         network = build(recipe, len(data.schema.landmarks))
@@ -159,6 +172,7 @@ def train(
         folder, subject, average.network if average else None, report.update, last_epoch=recipe.epochs
     )
     done = keeper.restore(network)
+    report.update({})
     if done < recipe.epochs:
         watching = [average] if average else []
         watching += _monitoring(recipe, data, folder, stage, locator)
@@ -226,16 +240,24 @@ def _subject(
     """Returns what `best/` and `last/` hold: the trained stage, behind the locator when it is a refiner.
 
     Raises:
-      ValueError: a refiner without a locator of the same landmarks, or a locator for whole films.
+      RecipeError: a refiner without a locator of the same landmarks, or a locator for whole films.
     """
     if not stage.settings.reach:
         if locator is not None:
-            raise ValueError("A landmarker to refine goes with a recipe for regions (reach above 0).")
+            raise RecipeError("A landmarker to refine goes with a recipe for regions (reach above 0).")
         return landmarker.Landmarker(stage.network, stage.settings, card)
     if locator is None or locator.schema.landmarks != stage.settings.schema.landmarks:
-        raise ValueError("A recipe for regions needs a landmarker for whole films with the same landmarks.")
+        raise RecipeError("A recipe for regions needs a landmarker for whole films with the same landmarks.")
     first = dataclasses.replace(locator.settings, schema=stage.settings.schema)
     return landmarker.Landmarker(locator.network, first, {**card, "locator": locator.card}, stage)
+
+
+def _start_hash(start: pathlib.Path | None, locator: landmarker.Landmarker | None) -> str | None:
+    """Returns a sha256 over what a run starts from: published weights, and the networks that it refines."""
+    digest = hashlib.sha256(start.read_bytes() if start else b"")
+    for values in locator.network.get_weights() if locator else []:
+        digest.update(values.tobytes())
+    return digest.hexdigest() if start or locator else None
 
 
 def _pipeline(recipe: Recipe, data: Data) -> films.Pipeline:
@@ -253,13 +275,14 @@ def _monitoring(
 
     A refiner is validated where the locator sends it, not around the labels.
     """
+    board = folder / "tensorboard"
     if not data.films.get("validation"):
-        return []
+        return [callbacks.Monitor(board, None, data.schema.colours)]
     files = films.shards(data.folder, "validation")
     around = None if locator is None else _found(locator, files, recipe.batch)
     held_out = films.evaluation(files, _pipeline(recipe, data), around)
     validation = callbacks.Validation(stage, held_out, recipe.validate_every, recipe.epochs)
-    return [validation, callbacks.Monitor(folder / "tensorboard", validation, data.schema.colours)]
+    return [validation, callbacks.Monitor(board, validation, data.schema.colours)]
 
 
 def _found(locator: landmarker.Landmarker, files: list[str], batch: int) -> NDArray[np.float32]:
@@ -300,10 +323,9 @@ class _Report:
             self._check(json.loads(self._path.read_text(encoding="utf-8")))
         elif atomic.has_content(folder):
             raise RunFolderError(f"output folder '{folder}' exists and holds no run: name another or empty it.")
-        self.update({})
 
     def _check(self, older: dict[str, Any]) -> None:
-        for key in ("recipe", "data_hash"):
+        for key in ("recipe", "data_hash", "start"):
             if older.get(key) != json.loads(json.dumps(self.values[key])):
                 raise RunFolderError(
                     f"'{self._path.parent}' holds a run with another {key.replace('_', ' ')}; "

@@ -14,12 +14,13 @@ def test_wrong_flags_end_with_one_line_and_status_2(
 ) -> None:
     output, data = f"--output_dir={tmp_path / 'run'}", f"--data={data_set}"
     cases = {
-        (output,): "data",
-        (data,): "output_dir",
+        (output,): "--data",
+        (data,): "--output_dir",
         (data, output, "--input_height=100"): "--input_height must be a multiple of 32. Received: 100",
         (data, output, "--epochs=0"): "epochs",
         (data, output, "--loss=hinge"): "hinge",
         (data, output, "--logical_cpus=2"): "--logical_cpus is for --strategy=mirrored",
+        (data, output, "--reach=3"): "--reach is for a refiner",
         (data, output, "--weights=nowhere.pth"): "no file 'nowhere.pth'",
         (data, output, "extra"): "Received: extra",
         (f"--data={tmp_path / 'none'}", output): "no folder",

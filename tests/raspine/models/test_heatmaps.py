@@ -162,3 +162,15 @@ def test_spatial_softmax_turns_logits_of_the_target_into_the_target() -> None:
 def test_wrong_arguments_are_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         heatmaps.encode(np.zeros((1, 1, 2), np.float32), 64, 64, **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cells", [[(4, 4), (4, 5), (5, 4)], [(4, 4)], [(4, 4), (4, 5)], [(0, 0), (7, 7)]])
+def test_plateaus_give_a_point_and_no_error(cells: list[tuple[int, int]]) -> None:
+    """Few equal cells leave the least squares without a unique answer."""
+    maps = np.zeros((1, 8, 8, 1), np.float32)
+    for row, column in cells:
+        maps[0, row, column, 0] = 1.0
+    points, confidence = heatmaps.decode(maps)
+    row, column = cells[0]
+    np.testing.assert_allclose(points[0, 0], [4 * column + 1.5, 4 * row + 1.5], atol=4.01)
+    assert float(confidence[0, 0]) == 1.0
