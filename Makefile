@@ -24,8 +24,8 @@ format: $(READY)
 # One virtual environment with the library, the programs and what the tests need, made anew when the pins change.
 $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=24'
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install -qq --upgrade 'pip>=24'
+	$(BIN)/python -m pip install -qq --editable '.[test]'
 	touch $@
 
 clean:
