@@ -97,11 +97,14 @@ def _measure_unseen(work: pathlib.Path, results: pathlib.Path) -> None:
         model,
         f"--data={work / 'records'}",
         "--split=test",
-        f"--output_dir={results}",
+        f"--output_dir={work / 'evaluated'}",
     )
     paths = [str(path) for path in _unseen_films(work)]
     predicted = work / "predicted"
     _run("measuring unseen DICOM films", "experiments.predict", model, f"--output_dir={predicted}", *paths)
+    results.mkdir()
+    shutil.copytree(work / "evaluated", results, dirs_exist_ok=True, ignore=shutil.ignore_patterns("overlays"))
+    shutil.copytree(work / "evaluated" / "overlays", results / "against_truth")
     for name in ("predictions.json", "predictions.csv", "refused.csv", "overlays"):
         shutil.move(predicted / name, results / name)
     _run("exporting a SavedModel", "experiments.export", model, f"--output_dir={results / 'export'}")
