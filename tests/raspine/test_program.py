@@ -41,7 +41,8 @@ def main(argv):
                 print("a long line that fills the pipe")
         if _END.value == "wait":
             print("waiting", flush=True)
-            time.sleep(30)
+            for _ in range(600):  # short ones: a signal between two bytecodes and a long sleep would wait for its end
+                time.sleep(0.05)
 
 
 def run():
