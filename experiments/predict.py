@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from experiments import models, thresholds
 from raspine import atomic, drawing, geometry, landmarks, measurement, program, provenance, pseudonyms, reading
+from raspine.dicom import discovery
 from raspine.dicom import film as film_reader
 from raspine.landmarker import Landmarker
 
@@ -134,16 +135,8 @@ def listed(paths: Iterable[str]) -> list[File]:
 
 
 def _walk(folder: pathlib.Path) -> Iterator[File]:
-    seen: set[str] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        for path in (pathlib.Path(place) / name for name in sorted(names)):
-            yield File(path, _shown(path), _refusal(path, path.relative_to(folder).parts))
+    for path in discovery.walk(folder):
+        yield File(path, _shown(path), _refusal(path, path.relative_to(folder).parts))
 
 
 def _refusal(path: pathlib.Path, parts: Sequence[str]) -> str:

@@ -37,12 +37,17 @@ def discover(paths: Iterable[str | os.PathLike[str]]) -> list[pathlib.Path]:
     """
     found: dict[pathlib.Path, None] = {}
     for path in map(pathlib.Path, paths):
-        for file in _walk(path) if path.is_dir() else (path,):
-            found.setdefault(file)
+        if not path.is_dir():
+            found.setdefault(path)
+            continue
+        for file in walk(path):
+            if not _is_hidden(file, path) and _is_candidate(file):
+                found.setdefault(file)
     return sorted(found)
 
 
-def _walk(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+def walk(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields every file below a folder, hidden ones too, in sorted order; one that links lead to twice counts once."""
     seen: set[str] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -50,8 +55,12 @@ def _walk(folder: pathlib.Path) -> Iterator[pathlib.Path]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (file for file in (pathlib.Path(place) / name for name in files) if _is_candidate(file))
+        folders.sort()
+        yield from (pathlib.Path(place) / name for name in sorted(files))
+
+
+def _is_hidden(file: pathlib.Path, folder: pathlib.Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts[:-1])
 
 
 def _is_candidate(file: pathlib.Path) -> bool:
