@@ -1,25 +1,18 @@
 """A data set of films in the making: read, given patients and splits, written as shards with a manifest."""
 
-import collections
 import dataclasses
-import hashlib
 import pathlib
-import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
-import pydicom
-import tensorflow as tf
 import tqdm
 
-import raspine
 from data_prep import films, identities, shards, split
-from data_prep.selection import Refusal, Selection
-from raspine import atomic, landmarks, pseudonyms, records
-
-FORMAT_VERSION = 1
+from data_prep import manifest as manifests
+from data_prep.refusals import Refusal
+from data_prep.selection import Selection
+from raspine import landmarks, pseudonyms, records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,11 +64,11 @@ class Dataset:
         """Returns how often each spacing source, flag, position, patient source and refusal occurs."""
         taken = self.taken.values()
         return {
-            "spacing_sources": tally(film.spacing_source for film in taken),
-            "flags": tally(flag for film in taken for flag in film.flags),
-            "positions": tally(film.position or "not given" for film in taken),
-            "patients_from": tally(self.patient_sources()),
-            "refused": tally(refusal.kind for refusal in self.refused.values()),
+            "spacing_sources": manifests.tally(film.spacing_source for film in taken),
+            "flags": manifests.tally(flag for film in taken for flag in film.flags),
+            "positions": manifests.tally(film.position or "not given" for film in taken),
+            "patients_from": manifests.tally(self.patient_sources()),
+            "refused": manifests.tally(refusal.kind for refusal in self.refused.values()),
         }
 
 
@@ -131,13 +124,9 @@ def with_split(dataset: Dataset, rule: split.Rule) -> Dataset:
       split.LeakError: a patient or a picture would be in two splits.
     """
     owners = {image: dataset.owners[image] for image in dataset.taken}
-    if rule.table is None:
-        of_patient = split.by_patient(owners.values(), rule)
-        parts = {image: of_patient[patient] for image, patient in owners.items()}
-    else:
-        parts = split.by_table(owners, rule)
-        left_out = sorted(owners.keys() - parts.keys())
-        dataset = dataset.without(dict.fromkeys(left_out, "--split_file does not name it."), "split")
+    parts = split.assign(owners, rule)
+    left_out = sorted(owners.keys() - parts.keys())
+    dataset = dataset.without(dict.fromkeys(left_out, "--split_file does not name it."), "split")
     split.check_leaks(
         (dataset.selection.films[image], dataset.patients[owners[image]], parts[image], film.digest)
         for image, film in dataset.taken.items()
@@ -183,37 +172,16 @@ def manifest(
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Returns what dataset.json holds: enough to train on and to tell whether two data sets are the same."""
-    hashes = "\n".join(f"{shard.file} {shard.sha256}" for shard in written)
-    count = collections.Counter(shard.split for shard in written)
     return {
-        "format_version": FORMAT_VERSION,
+        **manifests.common({part: dataset.counts(part) for part in split.SPLITS}, rule, written),
         "record_version": records.VERSION,
         "task": "subluxation" if schema.distances else "landmarks",
         "schema": schema.to_dict(),
-        "counts": {part: {**dataset.counts(part), "shards": count[part]} for part in split.SPLITS},
-        "split": rule.describe(),
-        "shards": [dataclasses.asdict(shard) for shard in written],
-        "data_hash": hashlib.sha256(hashes.encode()).hexdigest(),
         "landmarks": {part: _landmarks(dataset, part, schema) for part in split.SPLITS},
         **dataset.tallies(),
         "images_without_labels": [dataset.selection.films[image] for image in dataset.selection.without_labels],
         "options": dict(options),
-        "versions": _versions(),
     }
-
-
-def write_refused(path: pathlib.Path, dataset: Dataset) -> None:
-    """Writes refused.csv: pseudonym and reason."""
-    rows = [
-        {"pseudonym": dataset.selection.pseudonym(name), "reason": refusal.reason}
-        for name, refusal in dataset.refused.items()
-    ]
-    atomic.write_csv(path, sorted(rows, key=lambda row: row["pseudonym"]), ("pseudonym", "reason"))
-
-
-def tally(words: Iterable[str]) -> dict[str, int]:
-    """Returns how often each word occurs, sorted by word."""
-    return dict(sorted(collections.Counter(words).items()))
 
 
 def _landmarks(dataset: Dataset, part: str, schema: landmarks.Schema) -> dict[str, Any]:
@@ -228,14 +196,3 @@ def _landmarks(dataset: Dataset, part: str, schema: landmarks.Schema) -> dict[st
         mean = [round(float(value), 6) for value in given.mean(0)] if len(given) else None
         result[name] = {"visible": len(given), "mean_xy_fraction": mean}
     return result
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "raspine": raspine.__version__,
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "numpy": np.__version__,
-        "pydicom": pydicom.__version__,
-        "opencv": cv2.__version__,
-    }

@@ -1,8 +1,7 @@
 """Films on their way into records: found in a folder, read, checked against their labels, encoded."""
 
-import collections
-import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -14,7 +13,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from data_prep import identities, labels
+from data_prep import ahead, identities, labels
 from raspine import geometry, landmarks, records
 from raspine.dicom import film as film_reader
 from raspine.dicom import parse, raster
@@ -146,21 +145,14 @@ def prepare_all(
       options: how to prepare them.
       workers: number of threads; pixels are decoded, resized and compressed outside Python's lock.
     """
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        waiting: collections.deque[tuple[str, concurrent.futures.Future[Prepared]]] = collections.deque()
-        for path, label in films:
-            waiting.append((label.image, pool.submit(prepare, path, label, options)))
-            if len(waiting) > 2 * workers:
-                yield _result(*waiting.popleft())
-        while waiting:
-            yield _result(*waiting.popleft())
+    return ahead.in_order((functools.partial(_tried, path, label, options) for path, label in films), workers)
 
 
-def _result(image: str, future: "concurrent.futures.Future[Prepared]") -> tuple[str, Prepared | RefusedFilmError]:
+def _tried(path: pathlib.Path, label: labels.FilmLabels, options: Options) -> tuple[str, Prepared | RefusedFilmError]:
     try:
-        return image, future.result()
+        return label.image, prepare(path, label, options)
     except RefusedFilmError as error:
-        return image, error
+        return label.image, error
 
 
 def _read(

@@ -1,4 +1,4 @@
-"""Who a film belongs to by its DICOM header, and films whose headers show two people under one identifier.
+"""Who an image belongs to by its DICOM header, and images whose headers show two people under one identifier.
 
 Nothing here is ever written out: values are compared, and messages name attributes only.
 """
@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from raspine.dicom import header
 
 _KEYWORDS = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex")
-_ADVICE = "correct the labels or the headers, or pass --nocheck_patients to trust patient_id alone"
+_ADVICE = "correct patient_id or the headers, or pass --nocheck_patients to trust patient_id alone"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,26 +40,27 @@ def of(dataset: Dataset) -> Identity:
     return Identity(key, name.upper(), birth, sex if sex in ("M", "F") else "")
 
 
-def conflicts(films: Mapping[str, tuple[str, Identity]]) -> dict[str, str]:
-    """Returns why a film is refused, for each film whose patient cannot be told for certain.
+def conflicts(items: Mapping[str, tuple[str, Identity]], plural: str = "films") -> dict[str, str]:
+    """Returns why a film or study is refused, for each whose patient cannot be told for certain.
 
     Args:
-      films: (patient as the split will take it, identity in the header) of each film.
+      items: (patient as the split will take it, identity in the header) of each film or study.
+      plural: what they are called in messages.
     """
     by_patient: dict[str, list[str]] = collections.defaultdict(list)
     by_header: dict[str, list[str]] = collections.defaultdict(list)
-    for film, (patient, identity) in films.items():
-        by_patient[patient].append(film)
+    for item, (patient, identity) in items.items():
+        by_patient[patient].append(item)
         if identity.patient_id:
-            by_header[identity.patient_id].append(film)
+            by_header[identity.patient_id].append(item)
     refused: dict[str, str] = {}
     for group in by_header.values():
-        if len({films[film][0] for film in group}) > 1:
+        if len({items[item][0] for item in group}) > 1:
             reason = f"one DICOM PatientID (0010,0020) stands under two values of patient_id: {_ADVICE}."
             refused |= dict.fromkeys(group, reason)
     for group in by_patient.values():
-        if attribute := _difference([films[film][1] for film in group]):
-            reason = f"two patients share an ID: films of one patient differ in {attribute}: {_ADVICE}."
+        if attribute := _difference([items[item][1] for item in group]):
+            reason = f"two patients share an ID: {plural} of one patient differ in {attribute}: {_ADVICE}."
             refused |= dict.fromkeys(group, reason)
     return refused
 

@@ -7,8 +7,6 @@ cell refuses its row, a refused row its image; messages name row and column, nev
 import dataclasses
 import math
 import os
-import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,9 +20,6 @@ REQUIRED = ("image", "annotator")
 OPTIONAL = ("patient_id", "position", "spacing_row_mm", "spacing_column_mm")
 NOT_VISIBLE = ("", "na", "nan", "none", "null")
 CONSENSUS: Mapping[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
-
-
-_DRIVE = re.compile("[A-Za-z]:")
 
 
 class LabelsError(ValueError):
@@ -209,11 +204,9 @@ def image_name(text: str) -> str:
     Raises:
       RowError: the name is empty, absolute, or leaves the images folder.
     """
-    name = unicodedata.normalize("NFC", text.strip().replace("\\", "/"))
-    parts = [part for part in name.split("/") if part != "."]
-    if not name or name.startswith("/") or ".." in parts or "" in parts or _DRIVE.match(name) or "\0" in name:
+    if not (name := spreadsheet.contained_path(text)):
         raise RowError("column 'image' must be a path inside the images folder, without '..' or a leading '/'.")
-    return "/".join(parts)
+    return name
 
 
 def _check_header(header: Sequence[str], coordinates: Sequence[str], schema: str) -> None:

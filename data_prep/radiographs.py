@@ -27,7 +27,7 @@ from typing import Any
 
 from absl import flags
 
-from data_prep import dataset, films, labels, selection, shards, split
+from data_prep import dataset, films, labels, refusals, report, selection, shards, split
 from raspine import atomic, geometry, landmarks, program, pseudonyms
 
 _IMAGES = flags.DEFINE_string("images", None, "Folder with the films: DICOM, PNG or JPEG.", required=True)
@@ -51,8 +51,6 @@ _PER_SHARD = flags.DEFINE_integer("films_per_shard", 128, "At most so many films
 _WORKERS = flags.DEFINE_integer("workers", 2, "Threads that read films.", lower_bound=1)
 _PRIVATE_LOG = flags.DEFINE_string("private_log", "", "CSV file to make, mode 0600: who the pseudonyms are.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done; write nothing but --private_log.")
-
-_LISTED = 20
 
 
 def main(argv: Sequence[str]) -> None:
@@ -86,7 +84,7 @@ def _write(
     made = _make(dataset.read(chosen, options, _WORKERS.value, spool), table, rule)
     written = dataset.write(folder, made, options.schema, spool, _SEED.value, _PER_SHARD.value)
     spool.remove()
-    dataset.write_refused(folder / "refused.csv", made)
+    refusals.write(folder / "refused.csv", made.refused, made.selection.pseudonym)
     used = _used(table, options)
     atomic.write_json(folder / "dataset.json", dataset.manifest(made, options.schema, rule, written, used))
     _finish(made)
@@ -192,27 +190,16 @@ def _report(made: dataset.Dataset, table: labels.Table) -> None:
         print(f"warning: columns of the labels that mean nothing here: {', '.join(table.unknown_columns)}.")
     print(f"labels: {len(table.rows)} usable rows by {len(table.annotators)} annotator(s).")
     print(f"films: {len(made.taken)} usable, {len(made.refused)} refused.")
-    for title, words in made.tallies().items():
-        if words:
-            counted = ", ".join(f"{count} x {word}" for word, count in words.items())
-            print(f"  {title.replace('_', ' ')}: {counted}")
+    report.print_tallies(made.tallies())
     name = made.selection.pseudonym
-    _print_some("refused", sorted(f"{name(key)}: {refusal.reason}" for key, refusal in made.refused.items()))
-    _print_some("images without labels", [name(image) for image in made.selection.without_labels])
+    refused = sorted(f"{name(key)}: {refusal.reason}" for key, refusal in made.refused.items())
+    report.print_some("refused", refused, _DRY_RUN.value)
+    unlabelled = [name(image) for image in made.selection.without_labels]
+    report.print_some("images without labels", unlabelled, _DRY_RUN.value)
     for part in split.SPLITS if made.parts else ():
         counts = made.counts(part)
         empty = "" if counts["films"] else ", so no shard"
         print(f"{part}: {counts['films']} films of {counts['patients']} patients{empty}")
-
-
-def _print_some(title: str, lines: Sequence[str]) -> None:
-    if not lines:
-        return
-    shown = lines if _DRY_RUN.value else lines[:_LISTED]
-    print(f"{title} ({len(lines)}):")
-    print("\n".join(f"  {line}" for line in shown))
-    if len(shown) < len(lines):
-        print(f"  and {len(lines) - len(shown)} more; --dry_run lists all.")
 
 
 def _say_end(rule: split.Rule | None) -> None:

@@ -6,20 +6,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 from data_prep import films, labels
+from data_prep.refusals import Refusal
 from raspine import pseudonyms
-
-
-@dataclasses.dataclass(frozen=True)
-class Refusal:
-    """Why a film or a row of the labels is left out.
-
-    Attributes:
-      kind: a few words to count by.
-      reason: one line without identifiers.
-    """
-
-    kind: str
-    reason: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,10 @@ import csv
 import io
 import os
 import pathlib
+import re
+import unicodedata
+
+_DRIVE = re.compile("[A-Za-z]:")
 
 
 class SpreadsheetError(ValueError):
@@ -35,3 +39,15 @@ def read(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
     except csv.Error as error:
         raise SpreadsheetError(f"is not a CSV file: {error}") from error
     return [(number, cells) for number, cells in rows if any(cells)]
+
+
+def contained_path(text: str) -> str:
+    """Returns a path in a cell as a relative one with `/`, in Unicode's composed form; "" when it leaves its folder.
+
+    Args:
+      text: as people write it; the path of nothing, an absolute one and one with `..` leave the folder.
+    """
+    name = unicodedata.normalize("NFC", text.strip().replace("\\", "/"))
+    parts = [part for part in name.split("/") if part != "."]
+    leaves = not name or name.startswith("/") or ".." in parts or "" in parts or _DRIVE.match(name) or "\0" in name
+    return "" if leaves else "/".join(parts)

@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from raspine import geometry
+from raspine import features, geometry
+from raspine.features import Feature
 
 VERSION = 1
 KIND_FILM = "film"
@@ -41,27 +42,6 @@ ANNOTATORS = "annotators/names"
 ANNOTATOR_POINTS = "annotators/points"
 
 _LANDMARKS = -1  # stands for the number of landmarks in a shape
-_DTYPES = {"string": tf.string, "int64": tf.int64, "float32": tf.float32}
-
-
-@dataclasses.dataclass(frozen=True)
-class Feature:
-    """One entry of the contract.
-
-    Attributes:
-      key: the name in the tf.Example and in the parsed dict.
-      dtype: `string`, `int64` or `float32`.
-      shape: -1 stands for the number of landmarks; None for a list of any length.
-      unit: unit and frame of the values.
-      origin: where the value comes from.
-    """
-
-    key: str
-    dtype: str
-    shape: tuple[int, ...] | None
-    unit: str
-    origin: str
-
 
 FILM_FEATURES = (
     Feature(RECORD_VERSION, "int64", (), "version of this table", "raspine"),
@@ -182,11 +162,10 @@ class FilmRecord:
 
     def pixels(self) -> NDArray[np.uint16]:
         """Returns uint16 [stored height, stored width]: the picture over the full range, white is 65535."""
-        decoded = cv2.imdecode(np.frombuffer(self.image, np.uint8), cv2.IMREAD_UNCHANGED)
-        if decoded is None:
-            raise ValueError(f"Film {self.film}: the PNG in the record is damaged.")
-        factor = 1 if decoded.dtype == np.uint16 else 257
-        return decoded.astype(np.uint16) * np.uint16(factor)
+        try:
+            return decode_pixels(self.image)
+        except ValueError as error:
+            raise ValueError(f"Film {self.film}: {error}") from error
 
 
 def encode_image(pixels: NDArray[np.uint16]) -> bytes:
@@ -205,6 +184,19 @@ def encode_image(pixels: NDArray[np.uint16]) -> bytes:
     if not done:
         raise ValueError(f"OpenCV could not write a PNG of {pixels.shape}.")
     return encoded.tobytes()
+
+
+def decode_pixels(encoded: bytes) -> NDArray[np.uint16]:
+    """Returns uint16 [height, width]: a picture of `encode_image` over the full range, white is 65535.
+
+    Raises:
+      ValueError: the picture is damaged.
+    """
+    decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise ValueError("the PNG in the record is damaged.")
+    factor = 1 if decoded.dtype == np.uint16 else 257
+    return decoded.astype(np.uint16) * np.uint16(factor)
 
 
 def png_size(encoded: bytes) -> tuple[int, int]:
@@ -248,9 +240,7 @@ def build(record: FilmRecord) -> bytes:
         ANNOTATORS: record.annotators,
         ANNOTATOR_POINTS: record.annotator_points,
     }
-    features = {f.key: _feature(f.dtype, values[f.key]) for f in FILM_FEATURES + ANNOTATOR_FEATURES}
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    return example.SerializeToString(deterministic=True)
+    return features.serialize(FILM_FEATURES + ANNOTATOR_FEATURES, values)
 
 
 def parse(serialized: tf.Tensor, num_landmarks: int) -> dict[str, tf.Tensor]:
@@ -265,14 +255,7 @@ def parse(serialized: tf.Tensor, num_landmarks: int) -> dict[str, tf.Tensor]:
     Raises:
       tf.errors.InvalidArgumentError: a feature is missing, of another version or number of landmarks.
     """
-    shapes = {f: None if f.shape is None else [num_landmarks if n == -1 else n for n in f.shape] for f in FILM_FEATURES}
-    specification = {
-        f.key: tf.io.VarLenFeature(_DTYPES[f.dtype])
-        if shape is None
-        else tf.io.FixedLenFeature(shape, _DTYPES[f.dtype])
-        for f, shape in shapes.items()
-    }
-    parsed = tf.io.parse_single_example(serialized, specification)
+    parsed = tf.io.parse_single_example(serialized, features.specification(FILM_FEATURES, num_landmarks))
     parsed[FLAGS] = tf.strings.reduce_join(parsed[FLAGS].values, separator=",")
     message = f"This raspine reads film records of version {VERSION}; write them again with data_prep.radiographs."
     with tf.control_dependencies([tf.debugging.assert_equal(parsed[RECORD_VERSION], np.int64(VERSION), message)]):
@@ -292,8 +275,7 @@ def parse_annotators(serialized: tf.Tensor, num_landmarks: int) -> tuple[tf.Tens
       names: string [annotator].
       points: float32 [annotator, landmark, 2], native canonical pixels (x, y); NaN where not visible.
     """
-    specification = {f.key: tf.io.VarLenFeature(_DTYPES[f.dtype]) for f in ANNOTATOR_FEATURES}
-    parsed = tf.io.parse_single_example(serialized, specification)
+    parsed = tf.io.parse_single_example(serialized, features.specification(ANNOTATOR_FEATURES, num_landmarks))
     points = tf.reshape(parsed[ANNOTATOR_POINTS].values, [-1, num_landmarks, 2])
     return parsed[ANNOTATORS].values, points
 
@@ -317,11 +299,9 @@ def from_serialized(serialized: bytes) -> FilmRecord:
     Raises:
       ValueError: it is no film record, or one of another version.
     """
-    try:
-        features = tf.train.Example.FromString(serialized).features.feature
-    except Exception as error:  # the protobuf library's error class differs between its implementations
-        raise ValueError("Not a tf.Example.") from error
-    stored = {f.key: _values(f.dtype, features[f.key]) for f in FILM_FEATURES + ANNOTATOR_FEATURES}
+    stored = features.values_of(FILM_FEATURES + ANNOTATOR_FEATURES, serialized)
+    picture = stored[IMAGE]
+    stored = {key: features.texts(values) for key, values in stored.items()}
     if stored[RECORD_KIND] != [KIND_FILM] or stored[RECORD_VERSION] != [VERSION]:
         received = f"{stored[RECORD_KIND]}, version {stored[RECORD_VERSION]}"
         raise ValueError(f"A record here is a '{KIND_FILM}' of version {VERSION}. Received: {received}.")
@@ -331,7 +311,7 @@ def from_serialized(serialized: bytes) -> FilmRecord:
         film=stored[ID][0],
         patient=stored[PATIENT][0],
         schema=stored[SCHEMA][0],
-        image=features[IMAGE].bytes_list.value[0],
+        image=picture[0],
         native_size=tuple(stored[NATIVE_SIZE]),
         landmarks=points,
         annotators=tuple(stored[ANNOTATORS]),
@@ -365,19 +345,3 @@ def _points(points: Any, name: str, rank: int) -> NDArray[np.float32]:
     if np.isinf(values).any() or (np.isnan(values[..., 0]) != np.isnan(values[..., 1])).any():
         raise ValueError(f"{name}: both x and y are numbers, or both NaN. Received: {values.tolist()}.")
     return values
-
-
-def _feature(dtype: str, values: Any) -> tf.train.Feature:
-    if dtype == "string":
-        texts = [values] if isinstance(values, str | bytes) else values
-        encoded = [text.encode() if isinstance(text, str) else text for text in texts]
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=encoded))
-    if dtype == "int64":
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=np.ravel(values).astype(np.int64)))
-    return tf.train.Feature(float_list=tf.train.FloatList(value=np.ravel(values).astype(np.float32)))
-
-
-def _values(dtype: str, feature: tf.train.Feature) -> list[Any]:
-    if dtype == "string":
-        return [value.decode("utf-8", "replace") for value in feature.bytes_list.value]
-    return list(feature.int64_list.value if dtype == "int64" else feature.float_list.value)

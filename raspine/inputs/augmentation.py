@@ -86,9 +86,8 @@ def augment(
     draw = Draw(seed, tf.shape(images)[0])
     height, width = images.shape[1], images.shape[2]
     matrix = warp(draw, height, width, settings)
-    images = _transform(images, framing.inverse(matrix))
-    images = _grey(images, draw, settings)
-    return _cutout(images, draw, settings), framing.apply(matrix, points)
+    images = transform(images, framing.inverse(matrix), (height, width))
+    return change_grey(images, draw, settings), framing.apply(matrix, points)
 
 
 def warp(draw: Draw, height: int, width: int, settings: Augmentation) -> tf.Tensor:
@@ -104,18 +103,30 @@ def warp(draw: Draw, height: int, width: int, settings: Augmentation) -> tf.Tens
     return tf.concat([linear, (shift - tf.linalg.matvec(linear, centre))[..., None]], -1)
 
 
-def _transform(images: tf.Tensor, target_to_source: tf.Tensor) -> tf.Tensor:
+def transform(images: tf.Tensor, target_to_source: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Returns images resampled bilinearly, 0 beyond their edges.
+
+    Args:
+      images: float32 [batch, height, width, channel].
+      target_to_source: float32 [batch, 2, 3], pixels of the result to pixels of `images`, both (x, y).
+      size: (height, width) of the result.
+    """
     flat = tf.reshape(target_to_source, (-1, 6))
     projective = tf.concat([flat, tf.zeros_like(flat[:, :2])], -1)
     moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=projective,
-        output_shape=tf.shape(images)[1:3],
+        output_shape=size,
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
     )
-    return tf.ensure_shape(moved, images.shape)
+    return tf.ensure_shape(moved, (None, *size, images.shape[-1]))
+
+
+def change_grey(images: tf.Tensor, draw: Draw, settings: Augmentation) -> tf.Tensor:
+    """Returns images of other gamma, contrast, noise and with squares blanked, of values 0..1 as they came."""
+    return _cutout(_grey(images, draw, settings), draw, settings)
 
 
 def _grey(images: tf.Tensor, draw: Draw, settings: Augmentation) -> tf.Tensor:

@@ -1,5 +1,6 @@
-"""Training of a landmark network, from a data folder to the directories that the other programs take."""
+"""The training loop that every task shares, from a recipe to the directories that the other programs take."""
 
+import abc
 import dataclasses
 import hashlib
 import json
@@ -8,16 +9,13 @@ import pathlib
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
+import tensorflow as tf
 
-from raspine import atomic, landmarker, landmarks, provenance
-from raspine.inputs import augmentation as changes
-from raspine.inputs import films, framing
-from raspine.models import hrnet, torch_weights
-from raspine.training import adam, averaging, callbacks, losses, strategy
+from raspine import atomic, provenance
+from raspine.training import adam, averaging, callbacks, strategy
 
 RUN = "run.json"
+MANIFEST = "dataset.json"
 
 
 class RecipeError(ValueError):
@@ -30,41 +28,24 @@ class RunFolderError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a landmark network becomes.
+    """What every recipe has, whatever is trained.
 
     Attributes:
-      width: channels of HRNet's finest branch.
-      small: W18-small instead.
-      height, width_px: of the network's input, pixels; multiples of 32.
-      sigma: of the targets, heatmap cells.
-      codec: `unbiased` or `paper`.
-      loss: `cross_entropy` or `mse`.
-      initializer: of the convolutions, `he_normal` or `published`.
       momentum: of the normalisations' moving averages, Keras's convention.
-      batch: films a step, over all replicas.
-      epochs: passes over the training films.
+      batch: items a step, over all replicas.
+      epochs: passes over the training items.
       learning_rate: Adam's, at its highest.
       warmup: share of the steps over which the rate rises to it.
       schedule: `cosine` to a hundredth, `step` (a tenth at 170/210 and 200/210 of the run, as published), `constant`.
       weight_decay: decoupled; 0 for none.
       average: decay of the running average of the weights that is validated and kept; 0 for none.
       validate_every: epochs between validations.
+      patience: epochs without a better validation after which the run ends; 0 goes through all epochs.
       normalization: `fused`, `keras` or `synchronized` (statistics over all replicas).
       seed: of the weights, the order and the augmentation.
-      augmentation: how films are changed.
-      cache: `memory` or `none`, see `inputs.films.Pipeline`.
-      reach: 0 trains on whole films; above it, a refiner on the region around the landmarks (see
-        `inputs.framing.region`), which needs a landmarker for whole films beside it.
+      cache: `memory` or `none`: whether prepared items stay in memory.
     """
 
-    width: int = 32
-    small: bool = False
-    height: int = 256
-    width_px: int = 256
-    sigma: float = 2.0
-    codec: str = "unbiased"
-    loss: str = "cross_entropy"
-    initializer: str = "he_normal"
     momentum: float = 0.9
     batch: int = 8
     epochs: int = 40
@@ -74,84 +55,96 @@ class Recipe:
     weight_decay: float = 0.0
     average: float = 0.0
     validate_every: int = 1
+    patience: int = 0
     normalization: str = "fused"
     seed: int = 0
-    augmentation: changes.Augmentation = dataclasses.field(default_factory=changes.Augmentation)
     cache: str = "memory"
-    reach: float = 0.0
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the network's input, pixels."""
-        return self.height, self.width_px
 
 
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """A folder of records and what its `dataset.json` says.
+class Task(abc.ABC):
+    """What is trained: its network, its loss, its data and its figures.
 
     Attributes:
-      folder: where the shards are.
-      schema: of the landmarks.
-      films: number of films by split.
+      recipe: everything that decides what the network becomes.
+      unit: what an item is called on the progress bar.
+      items: number of training items.
       data_hash: over all shards.
+      start: hash of what the run starts from, or None for a random start.
     """
 
-    folder: pathlib.Path
-    schema: landmarks.Schema
-    films: dict[str, int]
+    recipe: Recipe
+    unit: str
+    items: int
     data_hash: str
+    start: str | None = None
+
+    @property
+    def steps(self) -> int:
+        """Whole batches in an epoch, at least one."""
+        return max(1, self.items // self.recipe.batch)
+
+    @abc.abstractmethod
+    def build(self) -> keras.Model:
+        """Returns the network to train, published weights loaded if it starts from some."""
+
+    @abc.abstractmethod
+    def loss(self) -> keras.losses.Loss:
+        """Returns the loss."""
+
+    @abc.abstractmethod
+    def subject(self, network: keras.Model, card: dict[str, Any]) -> callbacks.Subject:
+        """Returns what `best/` and `last/` hold around a network."""
+
+    @abc.abstractmethod
+    def watching(self, subject: callbacks.Subject, board: pathlib.Path) -> list[keras.callbacks.Callback]:
+        """Returns validation and monitoring; `board` is TensorBoard's folder."""
+
+    @abc.abstractmethod
+    def batches(self, first_epoch: int) -> tf.data.Dataset:
+        """Returns endless training batches from an epoch on."""
+
+    @abc.abstractmethod
+    def score(self, figures: dict[str, float]) -> float:
+        """Returns what `best/` minimises; NaN without validation."""
 
 
-def open_data(folder: str | os.PathLike[str]) -> Data:
-    """Returns what a folder written by data_prep.radiographs holds.
+def read_manifest(folder: str | os.PathLike[str], program: str) -> dict[str, Any]:
+    """Returns what a data folder's dataset.json says.
 
     Raises:
-      ValueError: it is no such folder.
+      ValueError: there is none, or it is damaged or without training items.
     """
-    place = pathlib.Path(folder)
     try:
-        stored = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
-        counts = {split: int(entry["films"]) for split, entry in stored["counts"].items()}
-        if not counts.get("train"):
-            raise KeyError("no training films")
-        return Data(place, landmarks.from_dict(stored["schema"]), counts, stored["data_hash"])
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"'{folder}' is no data folder of data_prep.radiographs: {error!r}.") from error
+        stored = json.loads((pathlib.Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+        if not stored["counts"].get("train") or not stored["data_hash"]:
+            raise KeyError("nothing to train on")
+        return stored
+    except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"'{folder}' is no data folder of {program}: {error!r}.") from error
 
 
 def train(
-    recipe: Recipe,
-    data: Data,
-    folder: pathlib.Path,
-    strategy_name: str = "one_device",
-    start: pathlib.Path | None = None,
-    skip_head: bool = False,
-    locator: landmarker.Landmarker | None = None,
-    facts: dict[str, Any] | None = None,
+    task: Task, folder: pathlib.Path, strategy_name: str = "one_device", facts: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Trains, or goes on with a run that was interrupted, and returns what stands in `run.json`.
 
     Args:
-      recipe: what to train.
-      data: on what; its `validation` split chooses `best/`, without one the last epoch does.
+      task: what to train, and on what.
       folder: of the run; gets `best/`, `last/`, `state/`, `run.json` and `tensorboard/`.
       strategy_name: `one_device` or `mirrored`.
-      start: published weights (.safetensors or .pth) to start from.
-      skip_head: whether a head of another number of landmarks is left as it is made.
-      locator: with a recipe for regions, the landmarker for whole films whose refiner is trained.
       facts: more for `run.json`, such as the flags.
 
     Raises:
-      RecipeError: the batch does not divide by the replicas, or recipe and locator do not go together.
+      RecipeError: the batch does not divide by the replicas.
       RunFolderError: the folder holds a run of another recipe, other data or another start.
       FloatingPointError: the loss became NaN.
     """
+    recipe = task.recipe
     description = {
         **(facts or {}),
         "recipe": dataclasses.asdict(recipe),
-        "data_hash": data.data_hash,
-        "start": _start_hash(start, locator),
+        "data_hash": task.data_hash,
+        "start": task.start,
     }
     report = _Report(folder, {**description, **provenance.describe(), "strategy": strategy_name})
     # Not 0: with that global seed TensorFlow 2.21 fails on a dataset whose own seed is a tensor.
@@ -159,48 +152,47 @@ def train(
     place = strategy.make(strategy_name)
     if recipe.batch % place.num_replicas_in_sync:
         raise RecipeError(f"The batch must divide by {place.num_replicas_in_sync} replicas. Received: {recipe.batch}.")
-    steps = films.steps(data.films["train"], recipe.batch)
     with place.scope():
-        network = build(recipe, len(data.schema.landmarks))
-        if start is not None:
-            torch_weights.load_into(network, torch_weights.read_checkpoint(start), skip_head=skip_head)
-        _compile(network, recipe, steps)
+        network = task.build()
+        set_momentum(network, recipe.momentum)
+        _compile(network, task)
         average = averaging.WeightAverage(network, recipe.average) if recipe.average else None
-    stage = landmarker.Stage(average.network if average else network, _settings(recipe, data))
-    subject = _subject(stage, locator, {**description, **provenance.describe()})
+    subject = task.subject(average.network if average else network, {**description, **provenance.describe()})
     keeper = callbacks.Keeper(
-        folder, subject, average.network if average else None, report.update, last_epoch=recipe.epochs
+        folder, subject, average.network if average else None, report.update, task.score, last_epoch=recipe.epochs
     )
     done = keeper.restore(network)
     report.update({})
-    if done < recipe.epochs:
+    patience = callbacks.Patience(keeper, recipe.patience)
+    if done < recipe.epochs and not patience.is_over():
         watching = [average] if average else []
-        watching += _monitoring(recipe, data, folder, stage, locator)
-        _fit(network, recipe, data, [*watching, keeper], done)
+        watching += task.watching(subject, folder / "tensorboard")
+        _fit(network, task, [*watching, patience, keeper], done)
     return report.values
 
 
-def build(recipe: Recipe, num_landmarks: int) -> keras.Model:
-    """Returns the recipe's untrained network for one grey channel."""
-    network = hrnet.hrnet(
-        width=recipe.width,
-        num_landmarks=num_landmarks,
-        input_shape=(recipe.height, recipe.width_px, 1),
-        small=recipe.small,
-        initializer=recipe.initializer,
-        batch_normalization=recipe.normalization,
-    )
+def set_momentum(network: keras.Model, momentum: float) -> None:
+    """Sets the momentum of every normalisation's moving averages."""
     for layer in network.layers:
         if hasattr(layer, "moving_mean"):
-            layer.momentum = recipe.momentum
-    return network
+            layer.momentum = momentum
 
 
-def _compile(network: keras.Model, recipe: Recipe, steps: int) -> None:
-    optimizer = adam.FusedAdam(_learning_rate(recipe, steps * recipe.epochs), weight_decay=recipe.weight_decay or None)
+def file_hash(path: pathlib.Path | None, *networks: keras.Model) -> str | None:
+    """Returns a sha256 over what a run starts from: a file and other networks; None without any."""
+    digest = hashlib.sha256(path.read_bytes() if path else b"")
+    for network in networks:
+        for values in network.get_weights():
+            digest.update(values.tobytes())
+    return digest.hexdigest() if path or networks else None
+
+
+def _compile(network: keras.Model, task: Task) -> None:
+    recipe = task.recipe
+    rate = _learning_rate(recipe, task.steps * recipe.epochs)
+    optimizer = adam.FusedAdam(rate, weight_decay=recipe.weight_decay or None)
     optimizer.build(network.trainable_variables)
-    loss = losses.HeatmapLoss(recipe.height, recipe.width_px, hrnet.STRIDE, recipe.sigma, recipe.codec, recipe.loss)
-    network.compile(optimizer, loss)
+    network.compile(optimizer, task.loss())
 
 
 def _learning_rate(recipe: Recipe, steps: int) -> Any:
@@ -221,97 +213,21 @@ def _learning_rate(recipe: Recipe, steps: int) -> Any:
     raise ValueError(f"A schedule is cosine, step or constant. Received: '{recipe.schedule}'.")
 
 
-def _settings(recipe: Recipe, data: Data) -> landmarker.Settings:
-    return landmarker.Settings(
-        schema=data.schema,
-        height=recipe.height,
-        width=recipe.width_px,
-        stride=hrnet.STRIDE,
-        sigma=recipe.sigma,
-        codec=recipe.codec,
-        output="softmax" if recipe.loss == "cross_entropy" else "linear",
-        reach=recipe.reach,
-    )
-
-
-def _subject(
-    stage: landmarker.Stage, locator: landmarker.Landmarker | None, card: dict[str, Any]
-) -> landmarker.Landmarker:
-    """Returns what `best/` and `last/` hold: the trained stage, behind the locator when it is a refiner.
-
-    Raises:
-      RecipeError: a refiner without a locator of the same landmarks, or a locator for whole films.
-    """
-    if not stage.settings.reach:
-        if locator is not None:
-            raise RecipeError("A landmarker to refine goes with a recipe for regions (reach above 0).")
-        return landmarker.Landmarker(stage.network, stage.settings, card)
-    if locator is None or locator.schema.landmarks != stage.settings.schema.landmarks:
-        raise RecipeError("A recipe for regions needs a landmarker for whole films with the same landmarks.")
-    first = dataclasses.replace(locator.settings, schema=stage.settings.schema)
-    return landmarker.Landmarker(locator.network, first, {**card, "locator": locator.card}, stage)
-
-
-def _start_hash(start: pathlib.Path | None, locator: landmarker.Landmarker | None) -> str | None:
-    """Returns a sha256 over what a run starts from: published weights, and the networks that it refines."""
-    digest = hashlib.sha256(start.read_bytes() if start else b"")
-    for values in locator.network.get_weights() if locator else []:
-        digest.update(values.tobytes())
-    return digest.hexdigest() if start or locator else None
-
-
-def _pipeline(recipe: Recipe, data: Data) -> films.Pipeline:
-    return films.Pipeline(len(data.schema.landmarks), *recipe.size, recipe.batch, recipe.cache, recipe.reach)
-
-
-def _monitoring(
-    recipe: Recipe,
-    data: Data,
-    folder: pathlib.Path,
-    stage: landmarker.Stage,
-    locator: landmarker.Landmarker | None,
-) -> list[keras.callbacks.Callback]:
-    """Returns validation and TensorBoard; none without validation films.
-
-    A refiner is validated where the locator sends it, not around the labels.
-    """
-    board = folder / "tensorboard"
-    if not data.films.get("validation"):
-        return [callbacks.Monitor(board, None, data.schema.colours)]
-    files = films.shards(data.folder, "validation")
-    around = None if locator is None else _found(locator, files, recipe.batch)
-    held_out = films.evaluation(files, _pipeline(recipe, data), around)
-    validation = callbacks.Validation(stage, held_out, recipe.validate_every, recipe.epochs)
-    return [validation, callbacks.Monitor(board, validation, data.schema.colours)]
-
-
-def _found(locator: landmarker.Landmarker, files: list[str], batch: int) -> NDArray[np.float32]:
-    """Returns float32 [film, landmark, 2]: where a landmarker for whole films finds the landmarks, native pixels."""
-    first = locator.settings
-    pipeline = films.Pipeline(len(first.schema.landmarks), first.height, first.width, batch, "none")
-    parts = [
-        framing.apply(element[films.TO_NATIVE], locator.stages[0].locate_framed(element[films.IMAGE])[0]).numpy()
-        for element in films.evaluation(files, pipeline)
-    ]
-    return np.concatenate(parts)
-
-
-def _fit(network: keras.Model, recipe: Recipe, data: Data, watching: list[keras.callbacks.Callback], done: int) -> None:
-    count = data.films["train"]
-    steps = films.steps(count, recipe.batch)
-    files = films.shards(data.folder, "train")
-    batches = films.training(files, _pipeline(recipe, data), recipe.augmentation, recipe.seed, count, done)
+def _fit(network: keras.Model, task: Task, watching: list[keras.callbacks.Callback], done: int) -> None:
+    recipe, steps = task.recipe, task.steps
     network.fit(
-        batches,
+        task.batches(done),
         epochs=recipe.epochs,
         initial_epoch=done,
         steps_per_epoch=steps,
         callbacks=[
-            callbacks.StopOnNaN(), *watching, callbacks.Progress(recipe.epochs, steps, recipe.batch, done),
+            callbacks.StopOnNaN(),
+            *watching,
+            callbacks.Progress(recipe.epochs, steps, recipe.batch, done, task.unit),
         ],
         shuffle=False,
         verbose=0,
-    )  # fmt: skip
+    )
 
 
 class _Report:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+FLAG_MODULES = ("train.py", "training_flags.py", "landmark_flags.py", "deformity_flags.py")
 FLAG_FILES = sorted((ROOT / "experiments").glob("*/*.flags"))
 
 
@@ -23,6 +24,12 @@ def test_wrong_flags_end_with_one_line_and_status_2(
         (data, output, "--reach=3"): "--reach is for a refiner",
         (data, output, "--weights=nowhere.pth"): "no file 'nowhere.pth'",
         (data, output, "extra"): "Received: extra",
+        (data, output, "--depth=50"): "--depth is not for --task=subluxation",
+        (data, output, "--task=deformity", "--sigma=1"): "--sigma is not for --task=deformity",
+        (data, output, "--task=deformity", "--focal_gamma=1"): "--focal_gamma is for --risk_loss=focal",
+        (data, output, "--task=deformity", "--pool=mean"): "--pool is for --per_slice",
+        (data, output, "--task=deformity", "--weights=imagenet", "--depth=26"): "nobody publishes a ResNet of depth 26",
+        (data, output, "--task=deformity", "--weights=nowhere.h5"): "no file 'nowhere.h5'",
         (f"--data={tmp_path / 'none'}", output): "no folder",
         (f"--data={tmp_path}", output): "is no data folder",
     }
@@ -39,7 +46,8 @@ def test_a_flag_file_opens_with_its_purpose_and_holds_flags_that_exist(path: pat
     text = path.read_text()
     for heading in ("Purpose:", "Command:", "Machine:", "Result:"):
         assert heading in text, heading
-    known = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', (ROOT / "experiments" / "train.py").read_text()))
+    sources = [(ROOT / "experiments" / name).read_text() for name in FLAG_MODULES]
+    known = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', "".join(sources))) | {"flagfile"}
     given = [line for line in text.splitlines() if line and not line.startswith("#")]
     names = {shlex.split(line)[0].removeprefix("--").split("=")[0] for line in given}
     assert names <= known

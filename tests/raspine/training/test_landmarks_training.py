@@ -1,4 +1,4 @@
-"""The training loop on films with one bright disc, for which a few steps suffice to see that it works."""
+"""Training of landmarks, and the loop, on films with one bright disc: a few steps suffice to see that it works."""
 
 import dataclasses
 import json
@@ -14,11 +14,12 @@ import tensorflow as tf
 from raspine import landmarker, landmarks, records
 from raspine.inputs import augmentation
 from raspine.models import hrnet
+from raspine.training import landmarks as training
 from raspine.training import loop
 
 SCHEMA = landmarks.Schema("disc", ("centre", "edge"), (landmarks.Distance("radius", "centre", "edge", 5.0),))
 SIDE = 64
-RECIPE = loop.Recipe(
+RECIPE = training.Recipe(
     small=True,
     height=SIDE,
     width_px=SIDE,
@@ -57,7 +58,7 @@ def film(name: str, rng: np.random.Generator) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> loop.Data:
+def data(tmp_path_factory: pytest.TempPathFactory) -> training.Data:
     folder = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
     counts = {"train": 12, "validation": 3}
@@ -71,13 +72,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> loop.Data:
         "data_hash": "0" * 64,
     }
     (folder / "dataset.json").write_text(json.dumps(stored))
-    return loop.open_data(folder)
+    return training.open_data(folder)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(data: loop.Data, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+def undisturbed(data: training.Data, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("run")
-    loop.train(RECIPE, data, folder)
+    training.train(RECIPE, data, folder)
     return folder
 
 
@@ -105,7 +106,7 @@ def tags(events: pathlib.Path) -> set[str]:
 
 
 def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(
-    data: loop.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    data: training.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from raspine.training import callbacks
 
@@ -119,21 +120,21 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(
         patch.setattr(callbacks.Progress, "on_epoch_end", cut)
         patch.setattr(callbacks.Keeper, "PAUSE_SECONDS", 0.0)
         with pytest.raises(PowerCutError):
-            loop.train(RECIPE, data, tmp_path)
+            training.train(RECIPE, data, tmp_path)
     assert json.loads((tmp_path / "run.json").read_text())["epochs_done"] == 1
-    assert loop.train(RECIPE, data, tmp_path)["epochs_done"] == 2
+    assert training.train(RECIPE, data, tmp_path)["epochs_done"] == 2
     for resumed, expected in zip(weights(tmp_path), weights(undisturbed), strict=True):
         np.testing.assert_array_equal(resumed, expected)
 
 
 def test_a_refiner_is_trained_behind_a_landmarker_and_saved_with_it(
-    data: loop.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path
+    data: training.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     recipe = dataclasses.replace(RECIPE, reach=3.0, epochs=1)
     with pytest.raises(ValueError, match="needs a landmarker for whole films"):
-        loop.train(recipe, data, tmp_path / "alone")
+        training.train(recipe, data, tmp_path / "alone")
     locator = landmarker.load(undisturbed / "best")
-    loop.train(recipe, data, tmp_path / "refined", locator=locator)
+    training.train(recipe, data, tmp_path / "refined", locator=locator)
     saved = landmarker.load(tmp_path / "refined" / "best")
     assert [stage.settings.reach for stage in saved.stages] == [0.0, 3.0]
     for kept, before in zip(saved.network.get_weights(), locator.network.get_weights(), strict=True):
@@ -150,26 +151,26 @@ def test_a_refiner_is_trained_behind_a_landmarker_and_saved_with_it(
     np.testing.assert_allclose(confidence, np.minimum(*map(np.asarray, scores)), atol=1e-6)
 
 
-def test_a_finished_run_is_left_as_it_is(data: loop.Data, undisturbed: pathlib.Path) -> None:
+def test_a_finished_run_is_left_as_it_is(data: training.Data, undisturbed: pathlib.Path) -> None:
     before = weights(undisturbed)
-    assert loop.train(RECIPE, data, undisturbed)["epochs_done"] == 2
+    assert training.train(RECIPE, data, undisturbed)["epochs_done"] == 2
     for same, expected in zip(weights(undisturbed), before, strict=True):
         np.testing.assert_array_equal(same, expected)
 
 
 def test_another_recipe_or_foreign_content_is_refused(
-    data: loop.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path
+    data: training.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(loop.RunFolderError, match="another recipe"):
-        loop.train(dataclasses.replace(RECIPE, epochs=3), data, undisturbed)
+        training.train(dataclasses.replace(RECIPE, epochs=3), data, undisturbed)
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(loop.RunFolderError, match="holds no run"):
-        loop.train(RECIPE, data, tmp_path)
+        training.train(RECIPE, data, tmp_path)
 
 
 def test_a_folder_without_records_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="is no data folder"):
-        loop.open_data(tmp_path)
+        training.open_data(tmp_path)
 
 
 MIRRORED = """
@@ -181,7 +182,7 @@ train.run()
 """
 
 
-def test_mirrored_trains_over_two_devices(data: loop.Data, tmp_path: pathlib.Path) -> None:
+def test_mirrored_trains_over_two_devices(data: training.Data, tmp_path: pathlib.Path) -> None:
     """Logical devices must be made before TensorFlow starts, so this trains in a process of its own."""
     command = [
         sys.executable, "-c", MIRRORED, "--task=landmarks", f"--data={data.folder}", "--small", "--seed=3",

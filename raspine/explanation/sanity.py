@@ -1,0 +1,94 @@
+"""Whether a map says something about what the network learnt.
+
+A map that looks the same for a network with random weights shows edges in the image, not what was learnt (Adebayo et
+al., Sanity Checks for Saliency Maps, NeurIPS 2018). Where the sign is known, as in synthetic studies, the share of the
+map's energy inside it is compared between the two networks.
+"""
+
+import itertools
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from raspine.explanation import float32
+
+
+def randomised(model: keras.Model, seed: int, calibration: Any = None) -> keras.Model:
+    """Returns a network of the same architecture with newly drawn weights.
+
+    Args:
+      model: functional, of layers that are registered with Keras; it stays as it is.
+      seed: of the weights; the same seed gives the same weights.
+      calibration: a batch of the model's inputs from which the moving means and variances are taken. Without it they
+        are 0 and 1, and a network of a hundred layers then gives large values.
+    """
+    seeds = itertools.count(seed * 100_003)
+
+    def change(config: dict[str, Any]) -> dict[str, Any]:
+        return {name: _seeded(value, seeds) for name, value in config.items()}
+
+    fresh = keras.models.clone_model(model, clone_function=float32.from_config(change))
+    if calibration is not None:
+        _calibrate(fresh, calibration)
+    return fresh
+
+
+def energy_inside(maps: ArrayLike, mask: ArrayLike) -> NDArray[np.float64]:
+    """Returns the share of each study's positive energy that lies inside its mask.
+
+    Args:
+      maps: float32 [batch, slice, height, width], or [batch, height, width] where one map stands for all slices.
+      mask: bool of the same shape. For a map of all slices, [batch, slice, height, width] also: the union over the
+        slices counts then.
+
+    Returns:
+      float64 [batch], 0..1; NaN for a map without positive energy.
+
+    Raises:
+      ValueError: if the shapes differ otherwise.
+    """
+    energy = np.maximum(np.asarray(maps, np.float64), 0)
+    inside = np.asarray(mask, bool)
+    if energy.ndim == 3 and inside.ndim == 4:
+        inside = inside.max(1)
+    if energy.shape != inside.shape:
+        raise ValueError(f"maps and mask must have the same shape. Received: {energy.shape} and {inside.shape}.")
+    axes = tuple(range(1, energy.ndim))
+    total = energy.sum(axes)
+    within = (energy * inside).sum(axes)
+    return np.divide(within, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+def dilated(mask: ArrayLike, radius: int) -> NDArray[np.bool_]:
+    """Widens masks by a disc.
+
+    Args:
+      mask: bool [..., height, width].
+      radius: of the disc, pixels.
+    """
+    masks = np.asarray(mask, np.uint8)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    planes = [cv2.dilate(plane, disc) for plane in masks.reshape(-1, *masks.shape[-2:])]
+    return np.reshape(planes, masks.shape).astype(bool)
+
+
+def _seeded(value: Any, seeds: "itertools.count[int]") -> Any:
+    """Gives a serialised initialiser a seed of its own; other values stay."""
+    inner = value.get("config") if isinstance(value, dict) else None
+    if isinstance(inner, dict) and "seed" in inner:
+        return value | {"config": inner | {"seed": next(seeds)}}
+    return value
+
+
+def _calibrate(model: keras.Model, inputs: Any) -> None:
+    """Sets all moving statistics to those of one batch."""
+    moving = [layer for layer in model.layers if hasattr(layer, "moving_variance")]
+    momenta = [layer.momentum for layer in moving]
+    for layer in moving:
+        layer.momentum = 0.0
+    model(inputs, training=True)
+    for layer, momentum in zip(moving, momenta, strict=True):
+        layer.momentum = momentum

@@ -1,0 +1,180 @@
+"""A trained risk network with all it needs from slices to a risk: the model directory, and its use."""
+
+import dataclasses
+import json
+import os
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from raspine import atomic, clinical
+from raspine.inputs import slices, studies
+from raspine.models import (
+    layers,  # noqa: F401 - registers the layers that a saved network names
+    resnet,  # noqa: F401
+)
+
+FORMAT = 1
+TASK = "deformity"
+WEIGHTS = "model.keras"
+CARD = "model.json"
+DEFAULT_THRESHOLD = 0.5
+VERDICTS = ("negative", "positive")
+
+
+class ModelDirectoryError(ValueError):
+    """A folder does not hold a risk model that this raspine reads."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What leads from slices to a risk; stands in the model directory as JSON.
+
+    Attributes:
+      choice: which slices of a volume the network was trained on.
+      height: of the network's input, pixels, cut from the middle of the slices.
+      width: of the network's input, pixels.
+      columns: names of the clinical columns that the network takes.
+      scale: their (mean, deviation) over the training studies.
+      logit_shift: added to the logit; takes the weighting of the classes back, so that the risk is a probability at
+        the prevalence of the training studies.
+      per_slice: whether one encoder looks at each slice, so that each gets a map of its own.
+    """
+
+    choice: slices.Choice
+    height: int
+    width: int
+    columns: tuple[str, ...] = ()
+    scale: tuple[tuple[float, float], ...] = ()
+    logit_shift: float = 0.0
+    per_slice: bool = False
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.columns) - set(clinical.COLUMNS):
+            raise ValueError(f"No clinical columns: {', '.join(sorted(unknown))}.")
+        if len(self.scale) != len(self.columns):
+            raise ValueError(f"{len(self.columns)} clinical columns need as many scales. Received: {len(self.scale)}.")
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Positions of the clinical columns in `clinical.COLUMNS`."""
+        return tuple(clinical.COLUMNS.index(name) for name in self.columns)
+
+
+class RiskModel:
+    """Gives the risk of a later deformity from the slices of a baseline study.
+
+    Attributes:
+      network: standardised slices (and clinical values) to one logit.
+      settings: what comes before and after.
+      card: what is known of its training: versions, data hash, figures, the threshold; free JSON.
+    """
+
+    def __init__(self, network: keras.Model, settings: Settings, card: dict[str, Any] | None = None):
+        expected = (None, settings.height, settings.width, settings.choice.count)
+        received = tuple(network.inputs[0].shape)
+        if received != expected:
+            raise ModelDirectoryError(f"The network takes {received}, its settings say {expected}.")
+        self.network, self.settings, self.card = network, settings, card or {}
+        self._logit = tf.function(lambda inputs: self.network(inputs, training=False)[:, 0], reduce_retracing=True)
+
+    @property
+    def threshold(self) -> float:
+        """From which risk on a verdict is positive: Youden's on the validation studies, else 0.5."""
+        chosen = self.card.get("validation", {}).get("val_threshold")
+        return DEFAULT_THRESHOLD if chosen is None else float(chosen)
+
+    def inputs(self, images: tf.Tensor, clinical_values: tf.Tensor | None = None) -> studies.Inputs | tf.Tensor:
+        """Returns what the network takes.
+
+        Args:
+          images: float32 [batch, height, width, slice], values 0..1, cut to the network's size.
+          clinical_values: float32 [batch, column] as in `clinical.COLUMNS`, NaN where missing; all missing if None.
+        """
+        if clinical_values is None:
+            clinical_values = tf.fill((tf.shape(images)[0], len(clinical.COLUMNS)), np.float32(np.nan))
+        scale = tf.constant(np.array(self.settings.scale, np.float32).reshape(-1, 2).T)
+        return studies.network_inputs(images, clinical_values, self.settings.places, scale)
+
+    def framed(self, pixels: NDArray[np.uint16]) -> tf.Tensor:
+        """Returns float32 [study, height, width, slice], values 0..1, from slices as `inputs.slices` takes them.
+
+        Args:
+          pixels: uint16 [study, slice, row, column].
+        """
+        images = tf.cast(tf.transpose(tf.constant(pixels), (0, 2, 3, 1)), tf.float32) / 65535.0
+        return studies.cut(images, (self.settings.height, self.settings.width))
+
+    def logits(self, images: tf.Tensor, clinical_values: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns float32 [batch]: the network's logit, the weighting of the classes taken back; see `inputs`."""
+        return tf.cast(self._logit(self.inputs(images, clinical_values)), tf.float32) + self.settings.logit_shift
+
+    def risk(
+        self, pixels: NDArray[np.uint16], clinical_values: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Returns float32 [study], 0..1: the risk of studies.
+
+        Args:
+          pixels: uint16 [study, slice, row, column], from `inputs.slices.take` by `settings.choice`.
+          clinical_values: float32 [study, column] as in `clinical.COLUMNS`, NaN where missing.
+        """
+        values = None if clinical_values is None else tf.constant(clinical_values, tf.float32)
+        return tf.sigmoid(self.logits(self.framed(pixels), values)).numpy()
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes the model directory `folder`, replacing an older one."""
+        with atomic.atomic_directory(folder, replace=True) as aside:
+            self.network.save(aside / WEIGHTS)
+            described = {**dataclasses.asdict(self.settings), "choice": self.settings.choice.to_dict()}
+            atomic.write_json(aside / CARD, {"format": FORMAT, "task": TASK, "settings": described, "card": self.card})
+
+
+def verdict(risk: float, threshold: float) -> str:
+    """Returns `positive` from the threshold on, else `negative`."""
+    return VERDICTS[int(risk >= threshold)]
+
+
+def load(folder: str | os.PathLike[str]) -> RiskModel:
+    """Returns the risk model in a model directory (`best/` or `last/` of a run).
+
+    Raises:
+      ModelDirectoryError: the folder is not one, or of another format or task.
+    """
+    place = pathlib.Path(folder)
+    for name in (CARD, WEIGHTS):
+        if not (place / name).is_file():
+            raise ModelDirectoryError(
+                f"'{folder}' is no model directory: it has no {name}. Give best/ or last/ of a training run."
+            )
+    try:
+        stored = json.loads((place / CARD).read_text(encoding="utf-8"))
+        if (stored["format"], stored["task"]) != (FORMAT, TASK):
+            raise ModelDirectoryError(f"'{folder}' holds a {stored['task']} model of format {stored['format']}.")
+        values = stored["settings"]
+        settings = Settings(
+            **{
+                **values,
+                "choice": slices.Choice.from_dict(values["choice"]),
+                "columns": tuple(values["columns"]),
+                "scale": tuple((float(mean), float(deviation)) for mean, deviation in values["scale"]),
+            }
+        )
+        card = stored["card"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, ModelDirectoryError):
+            raise
+        raise ModelDirectoryError(f"'{folder}/{CARD}' is damaged: {error}.") from error
+    return RiskModel(_network(place / WEIGHTS), settings, card)
+
+
+def _network(path: pathlib.Path) -> keras.Model:
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises of many kinds on damaged files, with messages of many lines
+        raise ModelDirectoryError(
+            f"the network '{path}' cannot be loaded ({type(error).__name__}): it is damaged, or of another Keras."
+        ) from error

@@ -1,0 +1,217 @@
+"""Training of a landmark network: what the loop needs to know of films, points and heatmaps."""
+
+import dataclasses
+import os
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from raspine import landmarker, landmarks
+from raspine.inputs import augmentation as changes
+from raspine.inputs import films, framing
+from raspine.models import hrnet, torch_weights
+from raspine.training import callbacks, landmark_validation, loop, losses
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe(loop.Recipe):
+    """Everything that decides what a landmark network becomes.
+
+    Attributes:
+      width: channels of HRNet's finest branch.
+      small: W18-small instead.
+      height, width_px: of the network's input, pixels; multiples of 32.
+      sigma: of the targets, heatmap cells.
+      codec: `unbiased` or `paper`.
+      loss: `cross_entropy` or `mse`.
+      initializer: of the convolutions, `he_normal` or `published`.
+      augmentation: how films are changed.
+      reach: 0 trains on whole films; above it, a refiner on the region around the landmarks (see
+        `inputs.framing.region`), which needs a landmarker for whole films beside it.
+    """
+
+    width: int = 32
+    small: bool = False
+    height: int = 256
+    width_px: int = 256
+    sigma: float = 2.0
+    codec: str = "unbiased"
+    loss: str = "cross_entropy"
+    initializer: str = "he_normal"
+    augmentation: changes.Augmentation = dataclasses.field(default_factory=changes.Augmentation)
+    reach: float = 0.0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the network's input, pixels."""
+        return self.height, self.width_px
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """A folder of records and what its `dataset.json` says.
+
+    Attributes:
+      folder: where the shards are.
+      schema: of the landmarks.
+      films: number of films by split.
+      data_hash: over all shards.
+    """
+
+    folder: pathlib.Path
+    schema: landmarks.Schema
+    films: dict[str, int]
+    data_hash: str
+
+
+def open_data(folder: str | os.PathLike[str]) -> Data:
+    """Returns what a folder written by data_prep.radiographs holds.
+
+    Raises:
+      ValueError: it is no such folder.
+    """
+    stored = loop.read_manifest(folder, "data_prep.radiographs")
+    try:
+        counts = {split: int(entry["films"]) for split, entry in stored["counts"].items()}
+        if not counts.get("train"):
+            raise KeyError("no training films")
+        return Data(pathlib.Path(folder), landmarks.from_dict(stored["schema"]), counts, stored["data_hash"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"'{folder}' is no data folder of data_prep.radiographs: {error!r}.") from error
+
+
+def train(
+    recipe: Recipe,
+    data: Data,
+    folder: pathlib.Path,
+    strategy_name: str = "one_device",
+    start: pathlib.Path | None = None,
+    skip_head: bool = False,
+    locator: landmarker.Landmarker | None = None,
+    facts: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Trains, or goes on with a run that was interrupted, and returns what stands in `run.json`; see `loop.train`.
+
+    Args:
+      recipe: what to train.
+      data: on what; its `validation` split chooses `best/`, without one the last epoch does.
+      folder: of the run.
+      strategy_name: `one_device` or `mirrored`.
+      start: published weights (.safetensors or .pth) to start from.
+      skip_head: whether a head of another number of landmarks is left as it is made.
+      locator: with a recipe for regions, the landmarker for whole films whose refiner is trained.
+      facts: more for `run.json`, such as the flags.
+
+    Raises:
+      RecipeError: the batch does not divide by the replicas, or recipe and locator do not go together.
+    """
+    return loop.train(Task(recipe, data, start, skip_head, locator), folder, strategy_name, facts)
+
+
+class Task(loop.Task):
+    """A landmark network, for whole films or for regions, and the films that it learns from."""
+
+    unit = "film"
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Data,
+        start: pathlib.Path | None = None,
+        skip_head: bool = False,
+        locator: landmarker.Landmarker | None = None,
+    ):
+        self.recipe: Recipe = recipe
+        self._data, self._start, self._skip_head, self._locator = data, start, skip_head, locator
+        self.items, self.data_hash = data.films["train"], data.data_hash
+        self.start = loop.file_hash(start, *([locator.network] if locator else []))
+
+    def build(self) -> keras.Model:
+        """Returns the recipe's network for one grey channel."""
+        recipe = self.recipe
+        network = hrnet.hrnet(
+            width=recipe.width,
+            num_landmarks=len(self._data.schema.landmarks),
+            input_shape=(recipe.height, recipe.width_px, 1),
+            small=recipe.small,
+            initializer=recipe.initializer,
+            batch_normalization=recipe.normalization,
+        )
+        if self._start is not None:
+            torch_weights.load_into(network, torch_weights.read_checkpoint(self._start), skip_head=self._skip_head)
+        return network
+
+    def loss(self) -> keras.losses.Loss:
+        """Returns the loss between points and heatmaps."""
+        recipe = self.recipe
+        sizes = (recipe.height, recipe.width_px, hrnet.STRIDE)
+        return losses.HeatmapLoss(*sizes, recipe.sigma, recipe.codec, recipe.loss)
+
+    def subject(self, network: keras.Model, card: dict[str, Any]) -> landmarker.Landmarker:
+        """Returns the trained stage, behind the locator when it is a refiner.
+
+        Raises:
+          RecipeError: a refiner without a locator of the same landmarks, or a locator for whole films.
+        """
+        stage, locator = landmarker.Stage(network, self._settings()), self._locator
+        if not stage.settings.reach:
+            if locator is not None:
+                raise loop.RecipeError("A landmarker to refine goes with a recipe for regions (reach above 0).")
+            return landmarker.Landmarker(stage.network, stage.settings, card)
+        if locator is None or locator.schema.landmarks != stage.settings.schema.landmarks:
+            raise loop.RecipeError("A recipe for regions needs a landmarker for whole films with the same landmarks.")
+        first = dataclasses.replace(locator.settings, schema=stage.settings.schema)
+        return landmarker.Landmarker(locator.network, first, {**card, "locator": locator.card}, stage)
+
+    def watching(self, subject: callbacks.Subject, board: pathlib.Path) -> list[keras.callbacks.Callback]:
+        """Returns validation and TensorBoard; a refiner is validated where the locator sends it."""
+        if not self._data.films.get("validation"):
+            return [callbacks.Monitor(board)]
+        files = films.shards(self._data.folder, "validation")
+        around = None if self._locator is None else _found(self._locator, files, self.recipe.batch)
+        held_out = films.evaluation(files, self._pipeline(), around)
+        stage = subject.stages[-1]  # type: ignore[attr-defined]
+        validation = landmark_validation.Validation(stage, held_out, self.recipe.validate_every, self.recipe.epochs)
+        title = "predicted (circle) and true (cross)"
+        return [validation, callbacks.Monitor(board, {title: validation.pictures})]
+
+    def batches(self, first_epoch: int) -> tf.data.Dataset:
+        """Returns endless augmented films and their points."""
+        files, recipe = films.shards(self._data.folder, "train"), self.recipe
+        return films.training(files, self._pipeline(), recipe.augmentation, recipe.seed, self.items, first_epoch)
+
+    def score(self, figures: dict[str, float]) -> float:
+        """Returns the error in mm, without spacing 1 - PCK, without validation NaN."""
+        return figures.get("val_mre_mm", 1.0 - figures.get("val_pck", np.nan))
+
+    def _settings(self) -> landmarker.Settings:
+        recipe = self.recipe
+        return landmarker.Settings(
+            schema=self._data.schema,
+            height=recipe.height,
+            width=recipe.width_px,
+            stride=hrnet.STRIDE,
+            sigma=recipe.sigma,
+            codec=recipe.codec,
+            output="softmax" if recipe.loss == "cross_entropy" else "linear",
+            reach=recipe.reach,
+        )
+
+    def _pipeline(self) -> films.Pipeline:
+        recipe = self.recipe
+        return films.Pipeline(len(self._data.schema.landmarks), *recipe.size, recipe.batch, recipe.cache, recipe.reach)
+
+
+def _found(locator: landmarker.Landmarker, files: list[str], batch: int) -> NDArray[np.float32]:
+    """Returns float32 [film, landmark, 2]: where a landmarker for whole films finds the landmarks, native pixels."""
+    first = locator.settings
+    pipeline = films.Pipeline(len(first.schema.landmarks), first.height, first.width, batch, "none")
+    parts = [
+        framing.apply(element[films.TO_NATIVE], locator.stages[0].locate_framed(element[films.IMAGE])[0]).numpy()
+        for element in films.evaluation(files, pipeline)
+    ]
+    return np.concatenate(parts)

@@ -1,0 +1,178 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from raspine.evaluation import auc
+from raspine.evaluation.scored import ScoresError
+
+# Ratings 1 to 5 of 58 normal and 51 abnormal CT images: Hanley and McNeil, Radiology 143 (1982), table I.
+NORMAL, ABNORMAL = (33, 6, 6, 11, 2), (3, 2, 2, 11, 33)
+CT = np.concatenate([np.repeat(np.arange(1, 6), NORMAL), np.repeat(np.arange(1, 6), ABNORMAL)])
+CT_OUTCOMES = np.repeat([0, 1], [58, 51])
+
+
+@st.composite
+def patients(draw: st.DrawFn) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Scores with many ties, and at least two patients of each outcome."""
+    outcomes = [0, 0, 1, 1, *draw(st.lists(st.integers(0, 1), max_size=20))]
+    scores = draw(st.lists(st.integers(-4, 4), min_size=len(outcomes), max_size=len(outcomes)))
+    return np.array(scores, float), np.array(outcomes)
+
+
+def compared(scores: NDArray[np.float64], outcomes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """1, 1/2 or 0 for each pair of a positive (row) and a negative patient (column)."""
+    gap = np.subtract.outer(scores[outcomes == 1], scores[outcomes == 0])
+    return (np.sign(gap) + 1) / 2
+
+
+def slow_covariance(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
+    """DeLong's covariance of two areas from their tables of pairs, term by term."""
+    m, n = one.shape
+    rows = sum((one[i].mean() - one.mean()) * (two[i].mean() - two.mean()) for i in range(m)) / (m - 1)
+    columns = sum((one[:, j].mean() - one.mean()) * (two[:, j].mean() - two.mean()) for j in range(n)) / (n - 1)
+    return float(rows / m + columns / n)
+
+
+def test_published_example() -> None:
+    # Stata's manual prints for these ratings: area 0.8932, DeLong's error 0.0307, interval 0.83295 to 0.95339.
+    found = auc.area(CT, CT_OUTCOMES)
+    assert found.value == pytest.approx(0.8932, abs=5e-5)
+    assert found.standard_error == pytest.approx(0.0307, abs=5e-5)
+    assert found.interval == pytest.approx((0.83295, 0.95339), abs=5e-6)
+    assert (found.method, found.note) == ("delong", "")
+
+
+def test_by_hand() -> None:
+    # Positives 3 and 1 over negatives 2 and 0: pairs [[1, 1], [0, 1]]. Both placements are (1, 1/2), whose variance is
+    # 1/8; the area's variance is 1/8 / 2 + 1/8 / 2.
+    found = auc.area([3, 1, 2, 0], [1, 1, 0, 0])
+    assert found.value == 0.75
+    assert found.standard_error == pytest.approx(math.sqrt(1 / 8))
+    assert found.interval == (pytest.approx(0.75 - 1.959964 * math.sqrt(1 / 8)), 1.0)
+
+
+@given(patients())
+def test_area_is_mann_whitneys_u_and_variance_delongs(some: tuple) -> None:
+    scores, outcomes = some
+    found = auc.area(scores, outcomes)
+    positive, negative = scores[outcomes == 1], scores[outcomes == 0]
+    u = stats.mannwhitneyu(positive, negative).statistic
+    assert found.value == pytest.approx(u / (positive.size * negative.size))
+    pairs = compared(scores, outcomes)
+    assert found.standard_error == pytest.approx(math.sqrt(max(0.0, slow_covariance(pairs, pairs))), abs=1e-9)
+    assert found.value is not None
+    assert found.interval is not None
+    assert 0 <= found.interval[0] <= found.value <= found.interval[1] <= 1
+    assert found.interval[0] < found.interval[1]
+
+
+@given(patients())
+def test_flipped_labels_mirror_the_area(some: tuple) -> None:
+    scores, outcomes = some
+    found, mirrored = auc.area(scores, outcomes), auc.area(scores, 1 - outcomes)
+    assert found.value is not None
+    assert found.interval is not None
+    assert mirrored.value == pytest.approx(1 - found.value)
+    assert mirrored.interval == pytest.approx((1 - found.interval[1], 1 - found.interval[0]))
+    assert auc.area(-scores, 1 - outcomes).value == pytest.approx(found.value)
+
+
+@given(patients())
+def test_only_the_order_of_scores_matters(some: tuple) -> None:
+    scores, outcomes = some
+    assert auc.area(1 / (1 + np.exp(-scores)), outcomes) == auc.area(scores, outcomes)
+    order = np.random.default_rng(0).permutation(scores.size)
+    assert auc.area(scores[order], outcomes[order]).value == pytest.approx(auc.area(scores, outcomes).value)
+
+
+@settings(max_examples=50)
+@given(patients(), st.integers(0, 2**32 - 1))
+def test_difference_against_all_pairs(some: tuple, seed: int) -> None:
+    first, outcomes = some
+    second = first + np.random.default_rng(seed).integers(-3, 4, first.size)
+    one, two = compared(first, outcomes), compared(second, outcomes)
+    variance = slow_covariance(one, one) + slow_covariance(two, two) - 2 * slow_covariance(one, two)
+    found = auc.difference(first, second, outcomes)
+    assert found.value == pytest.approx(one.mean() - two.mean(), abs=1e-12)
+    assert found.value is not None
+    if variance > 1e-12:
+        z = found.value / math.sqrt(variance)
+        assert found.p == pytest.approx(2 * stats.norm.sf(abs(z)))
+        ends = found.value + np.array([-1, 1]) * stats.norm.ppf(0.975) * math.sqrt(variance)
+        assert found.interval == pytest.approx(tuple(ends.clip(-1, 1)))
+    opposite = auc.difference(second, first, outcomes)
+    assert opposite.value == pytest.approx(-found.value)
+    assert opposite.p == pytest.approx(found.p)
+
+
+def test_a_score_does_not_differ_from_itself_on_another_scale() -> None:
+    found = auc.difference(CT, np.exp(CT), CT_OUTCOMES)
+    assert (found.value, found.interval, found.p) == (0.0, (0.0, 0.0), 1.0)
+    assert "alike" in found.note
+
+
+def test_opposite_perfect_scores_have_no_p() -> None:
+    found = auc.difference([0, 1, 2, 3], [3, 2, 1, 0], [0, 0, 1, 1])
+    assert (found.value, found.interval, found.p) == (1.0, None, None)
+    assert "zero" in found.note
+
+
+@pytest.mark.parametrize(("outcome", "word"), [(0, "negative"), (1, "positive")])
+def test_one_class_missing_gives_no_area_and_the_reason(outcome: int, word: str) -> None:
+    found = auc.area([0.1, 0.2, 0.3], [outcome] * 3)
+    assert found == auc.Area(None, None, None, "", f"no ROC curve: all 3 outcomes are {word}.")
+    gap = auc.difference([0.1, 0.2, 0.3], [0.3, 0.2, 0.3], [outcome] * 3)
+    assert gap == auc.Difference(None, None, None, found.note)
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(2, 2), (12, 55), (1, 40)])
+def test_perfect_separation_has_an_interval_with_width(positives: int, negatives: int) -> None:
+    found = auc.area(np.arange(positives + negatives), np.repeat([0, 1], [negatives, positives]))
+    assert found.value == 1.0
+    assert found.method == "newcombe"
+    assert "Newcombe" in found.note
+    assert found.interval is not None
+    low, high = found.interval
+    assert high == 1.0
+    # The lower end solves Newcombe's equation.
+    more = (positives + negatives) / 2 - 1
+    variance = low * (1 - low) * (1 + more * ((1 - low) / (2 - low) + low / (1 + low))) / (positives * negatives)
+    assert (1 - low) ** 2 == pytest.approx(stats.norm.ppf(0.975) ** 2 * variance)
+
+
+def test_intervals_cover_the_true_area() -> None:
+    # Normal scores a distance d apart have the area Phi(d / sqrt(2)).
+    generator, outcomes, distance, runs = np.random.default_rng(5), np.repeat([0, 1], [60, 30]), 1.2, 400
+    truth = stats.norm.cdf(distance / math.sqrt(2))
+    found = [auc.area(generator.normal(size=90) + distance * outcomes, outcomes).interval for _ in range(runs)]
+    covered = sum(ends is not None and ends[0] <= truth <= ends[1] for ends in found) / runs
+    # Three binomial standard errors around 0.95 are 0.033.
+    assert 0.915 <= covered <= 0.985
+
+
+def test_wider_confidence_is_a_wider_interval() -> None:
+    narrow, wide = (auc.area(CT, CT_OUTCOMES, confidence).interval for confidence in (0.9, 0.99))
+    assert narrow is not None
+    assert wide is not None
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+
+
+@pytest.mark.parametrize(
+    ("scores", "outcomes", "message"),
+    [
+        ([], [], "no score"),
+        ([0.1, 0.2], [0], r"\(2,\), \(1,\)"),
+        ([[0.1]], [[0]], "two lists"),
+        ([0.1, math.nan], [0, 1], "nan in row 1"),
+        ([math.inf, 0.1], [0, 1], "inf in row 0"),
+        ([0.1, 0.2, 0.3], [0, 1, -1], "-1 in row 2"),
+    ],
+)
+def test_bad_input_is_named(scores: list, outcomes: list, message: str) -> None:
+    with pytest.raises(ScoresError, match=message):
+        auc.area(scores, outcomes)

@@ -1,0 +1,121 @@
+"""Training of a risk network on tiny studies whose sign is a bright square."""
+
+import dataclasses
+import json
+import math
+import pathlib
+
+import numpy as np
+import pytest
+import study_shards
+
+from raspine import risk
+from raspine.inputs import augmentation, study_augmentation
+from raspine.training import callbacks, deformity, loop
+
+STILL = study_augmentation.StudyAugmentation(augmentation.Augmentation(0, 0, 0, 0.05, 0, 0, 0.02, 0), brightness=0.02)
+RECIPE = deformity.Recipe(
+    depth=26, height=32, width_px=32, batch=4, epochs=2, learning_rate=2e-3, average=0.9, seed=3, augmentation=STILL,
+    clinical=True, class_weights="balanced",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> deformity.Data:
+    folder = study_shards.write(tmp_path_factory.mktemp("data"), {"train": 14, "validation": 6, "test": 4})
+    return deformity.open_data(folder)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data: deformity.Data, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("run")
+    deformity.train(RECIPE, data, folder)
+    return folder
+
+
+def test_a_run_leaves_models_figures_and_a_threshold(undisturbed: pathlib.Path) -> None:
+    run = json.loads((undisturbed / "run.json").read_text())
+    assert {"loss", "val_loss", "val_auc", "val_threshold"} <= set(run["history"][0])
+    assert run["best"]["val_auc"] == max(entry["val_auc"] for entry in run["history"])
+    model = risk.load(undisturbed / "best")
+    assert model.threshold == run["best"]["val_threshold"]
+    assert model.settings.columns == ("age", "sex")
+    assert model.settings.scale[1] == (0.0, 1.0), "nobody's sex is known: no scale can be taken from it"
+    events = b"".join(path.read_bytes() for path in (undisturbed / "tensorboard").rglob("events*"))
+    for tag in (b"auc", b"learning_rate", b"ROC on the validation studies"):
+        assert tag in events
+
+
+def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(
+    data: deformity.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PowerCutError(Exception):
+        pass
+
+    def cut(self: callbacks.Progress, epoch: int, logs: object = None) -> None:
+        raise PowerCutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Progress, "on_epoch_end", cut)
+        patch.setattr(callbacks.Keeper, "PAUSE_SECONDS", 0.0)
+        with pytest.raises(PowerCutError):
+            deformity.train(RECIPE, data, tmp_path)
+    assert deformity.train(RECIPE, data, tmp_path)["epochs_done"] == 2
+    resumed, expected = (risk.load(folder / "last").network.get_weights() for folder in (tmp_path, undisturbed))
+    for one, other in zip(resumed, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_balanced_weights_are_taken_back_from_the_risk(data: deformity.Data) -> None:
+    few = dataclasses.replace(data, studies={"train": 100}, positive={"train": 20})
+    task = deformity.Task(dataclasses.replace(RECIPE, clinical=False), few)
+    assert task.weights == (100 / 160, 100 / 40)
+    subject = task.subject(task.build(), {})
+    # Equal weights make the network believe in a prevalence of a half: a logit of 0 is then the true 20 %.
+    assert 1 / (1 + math.exp(-subject.settings.logit_shift)) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"height": 64}, "network's height is a multiple of 32 and at most the records' 40"),
+        ({"width_px": 33}, "network's width is a multiple of 32"),
+        ({"height": 0}, "Received: 40"),
+    ],
+)
+def test_a_size_that_does_not_fit_the_records_is_refused(data: deformity.Data, changes: dict, message: str) -> None:
+    with pytest.raises(loop.RecipeError, match=message):
+        deformity.Task(dataclasses.replace(RECIPE, **changes), data)
+
+
+def test_one_outcome_alone_and_missing_columns_are_refused(data: deformity.Data) -> None:
+    with pytest.raises(loop.RecipeError, match="all have one outcome"):
+        deformity.Task(RECIPE, dataclasses.replace(data, positive={"train": 0}))
+    with pytest.raises(loop.RecipeError, match="no clinical columns"):
+        deformity.Task(RECIPE, dataclasses.replace(data, columns=()))
+
+
+def test_a_folder_without_studies_is_named(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="is no data folder of data_prep.mri"):
+        deformity.open_data(tmp_path)
+    study_shards.write(tmp_path, {"train": 2})
+    with pytest.raises(ValueError, match="no test studies"):
+        deformity.open_data(tmp_path, ("train", "test"))
+
+
+class Stub(callbacks.Keeper):
+    """A keeper that knows its best epoch."""
+
+    def __init__(self, best: int, better: bool):
+        self.best, self.epoch, self._better = {"epoch": best, "score": 1.0}, 0, better
+
+    def is_better(self, figures: object) -> bool:
+        return self._better
+
+
+@pytest.mark.parametrize(("epoch", "better", "stops"), [(4, False, False), (5, False, True), (5, True, False)])
+def test_patience_ends_after_so_many_epochs_without_a_better_one(epoch: int, better: bool, stops: bool) -> None:
+    patience = callbacks.Patience(Stub(best=2, better=better), 3)
+    patience.set_model(type("Model", (), {"stop_training": False})())
+    patience.on_epoch_end(epoch - 1)
+    assert patience.model.stop_training is stops
