@@ -9,8 +9,8 @@ rater1, rater2, consensus` with 0, 1 or doubtful, then any of age, sex, disease_
 
 study_uid empty means the patient's earliest study. An empty consensus is what both raters say, if they agree. The
 optional column series_uid names the series to take, and the optional column file, in place of study_uid, a
-NIfTI file below --studies. Look first with --dry_run: it reads everything, writes no data set, and says which series would be
-taken, why, and what would be refused.
+NIfTI file below --studies. Look first with --dry_run: it reads everything, writes no data set, and says which
+series would be taken, why, and what would be refused.
 
 Leaves in --output_dir: train-00000-of-0000N.tfrecord, validation and test alike, dataset.json, refused.csv, and
 series.csv with the candidates of every study. Studies and patients are named there by running numbers;
@@ -28,6 +28,7 @@ from typing import Any
 from absl import flags
 
 from data_prep import (
+    making,
     outcomes,
     refusals,
     report,
@@ -38,68 +39,57 @@ from data_prep import (
     study_selection,
     unreadable,
 )
-from raspine import atomic, program, pseudonyms
+from raspine import atomic, program
 from raspine.dicom import index
 from raspine.inputs import slices
 
-_STUDIES = flags.DEFINE_string("studies", None, "Folder with the studies: DICOM, or NIfTI files.", required=True)
-_OUTCOMES = flags.DEFINE_string("outcomes", None, "CSV file with the outcomes.", required=True)
+_STUDIES = flags.DEFINE_string("studies", "", "Folder with the studies: DICOM, or NIfTI files.")
+_OUTCOMES = flags.DEFINE_string("outcomes", "", "CSV file with the outcomes.")
 _SLICES = flags.DEFINE_enum(
     "slices",
     slices.NATIVE_MIDDLE,
     list(slices.KINDS),
     "The scanner's middle slices, 1 mm isotropic as the paper says, or a slab of --slab_mm.",
 )
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", "", "Folder to make; not needed with --dry_run.")
 _PIXEL = flags.DEFINE_float("pixel_mm", 0.5, "mm of a stored pixel; paper_literal has 1 mm.", lower_bound=0)
 _SIZE = flags.DEFINE_list("size", ["512", "512"], "ROWS,COLUMNS of a stored slice.")
 _COUNT = flags.DEFINE_integer("count", 6, "Slices of a study.", lower_bound=1)
 _SLAB = flags.DEFINE_float("slab_mm", None, "Thickness of --slices=slab, edge to edge.", lower_bound=0)
-_COUNTS = flags.DEFINE_list("split_counts", [], "Patients in train,validation,test, e.g. 123,30,67.")
-_FRACTIONS = flags.DEFINE_list("split_fractions", [], "Parts of the patients, e.g. 0.6,0.2,0.2.")
-_SPLIT_FILE = flags.DEFINE_string("split_file", "", "CSV file with the columns patient or study, and split.")
-_SEED = flags.DEFINE_integer("split_seed", 0, "Seed of the split and of the order in shards.", lower_bound=0)
 _STRATIFY = flags.DEFINE_bool("stratify", False, "Give every split the same share of positive patients.")
 _DOUBTFUL = flags.DEFINE_enum(
     "doubtful", "exclude", ["exclude", "negative", "positive"], "What a doubtful consensus means."
 )
 _GAPS = flags.DEFINE_enum("gaps", "refuse", ["refuse", "interpolate"], "What to do about a missing slice.")
 _STRICT = flags.DEFINE_bool("strict", False, "Refuse a study in which two series are equally good.")
-_CHECK_PATIENTS = flags.DEFINE_bool(
-    "check_patients",
-    True,
-    "Refuse studies whose header contradicts patient_id or shows two people under one ID.",
-)
 _PER_SHARD = flags.DEFINE_integer("per_shard", 32, "At most so many studies in a shard.", lower_bound=1)
-_WORKERS = flags.DEFINE_integer("workers", 2, "Threads that read studies.", lower_bound=1)
-_PRIVATE_LOG = flags.DEFINE_string("private_log", "", "CSV file to make, mode 0600: who the pseudonyms are.")
-_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done; write nothing but --private_log.")
+
+flags.adopt_module_key_flags(making)
 
 
 def main(argv: Sequence[str]) -> None:
     """Makes the data set, or says what would be made."""
     _check_flags(argv)
     try:
-        options, rule, table = _options(), _rule(), outcomes.read(_OUTCOMES.value)
+        options, rule, table = _options(), making.rule("study", _STRATIFY.value), outcomes.read(_OUTCOMES.value)
     except split.LeakError as error:
         raise program.NothingDone(f"{error} Nothing was written.") from error
     except ValueError as error:
         raise program.UsageError(str(error)) from error
     found = index.scan([_STUDIES.value], progress=True)
     nifti = study_selection.find_nifti(pathlib.Path(_STUDIES.value))
-    chosen = study_selection.select(table, found, nifti, _DOUBTFUL.value, _CHECK_PATIENTS.value)
+    chosen = study_selection.select(table, found, nifti, _DOUBTFUL.value, making.CHECK_PATIENTS.value)
     damage = unreadable.attribute(found)
     _report_found(found, table)
-    _check_counts(rule, chosen)
-    if _DRY_RUN.value:
-        _finish(_make(study_dataset.read(chosen, damage, options, _WORKERS.value), rule))
+    making.check_counts(rule, chosen.most_patients, "studies with an outcome")
+    if making.DRY_RUN.value:
+        _finish(_make(study_dataset.read(chosen, damage, options, making.WORKERS.value), rule))
     elif rule:
-        with atomic.atomic_directory(_OUTPUT_DIR.value) as folder:
+        with atomic.atomic_directory(making.OUTPUT_DIR.value) as folder:
             spool = shards.Spool(folder / ".spool")
-            made = _make(study_dataset.read(chosen, damage, options, _WORKERS.value, spool), rule)
+            made = _make(study_dataset.read(chosen, damage, options, making.WORKERS.value, spool), rule)
             _write(folder, made, table, options, rule, spool)
             _finish(made)
-    _say_end(rule)
+    making.say_end(rule, "shards, dataset.json, refused.csv, series.csv")
 
 
 def _write(
@@ -110,7 +100,7 @@ def _write(
     rule: split.Rule,
     spool: shards.Spool,
 ) -> None:
-    written = study_dataset.write(folder, made, spool, _SEED.value, _PER_SHARD.value)
+    written = study_dataset.write(folder, made, spool, making.SEED.value, _PER_SHARD.value)
     spool.remove()
     refusals.write(folder / "refused.csv", made.refused, made.selection.pseudonym)
     study_dataset.write_series(folder / "series.csv", made)
@@ -138,29 +128,17 @@ def _make(read: study_dataset.Dataset, rule: split.Rule | None) -> study_dataset
 
 
 def _finish(made: study_dataset.Dataset) -> None:
-    if _PRIVATE_LOG.value:
-        known = {"study": made.selection.studies, "patient": made.selection.patients}
-        pseudonyms.write_private_log(_PRIVATE_LOG.value, known)
+    making.finish({"study": made.selection.studies, "patient": made.selection.patients})
 
 
 def _check_flags(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
+    making.check_flags(argv, _STUDIES, _OUTCOMES)
     if not pathlib.Path(_STUDIES.value).is_dir():
         raise program.UsageError("--studies is not a folder.")
-    if not _OUTPUT_DIR.value and not _DRY_RUN.value:
-        raise program.UsageError("--output_dir is needed, or --dry_run.")
-    if not _DRY_RUN.value and atomic.has_content(_OUTPUT_DIR.value):
-        raise program.UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
     if (_SLAB.value is not None) != (_SLICES.value == slices.SLAB):
         raise program.UsageError("--slab_mm and --slices=slab go together: give both or neither.")
     if _SLICES.value == slices.PAPER_LITERAL and _PIXEL.present and _PIXEL.value != slices.PAPER_MM:
         raise program.UsageError(f"--slices=paper_literal has pixels of {slices.PAPER_MM:g} mm: leave --pixel_mm away.")
-    try:
-        if _PRIVATE_LOG.value:
-            pseudonyms.check_private_log(_PRIVATE_LOG.value, _OUTPUT_DIR.value or None)
-    except pseudonyms.PrivateLogError as error:
-        raise program.UsageError(str(error)) from error
 
 
 def _options() -> studies.Options:
@@ -182,22 +160,6 @@ def _choice() -> slices.Choice:
     )
 
 
-def _rule() -> split.Rule | None:
-    if _DRY_RUN.value and not (_COUNTS.value or _FRACTIONS.value or _SPLIT_FILE.value):
-        return None
-    return split.parse(_COUNTS.value, _FRACTIONS.value, _SPLIT_FILE.value, _SEED.value, _STRATIFY.value, "study")
-
-
-def _check_counts(rule: split.Rule | None, chosen: study_selection.Selection) -> None:
-    """Fails before any pixel is read when the counts can no longer be met."""
-    most = chosen.most_patients
-    if rule and most and sum(rule.counts) > most:
-        raise program.UsageError(
-            f"--split_counts sum to {sum(rule.counts)} patients, but at most {most} have studies with an outcome: "
-            f"make the counts sum to {most}, or use --split_fractions."
-        )
-
-
 def _used(options: studies.Options) -> dict[str, Any]:
     return {
         "choice": options.choice.to_dict(),
@@ -205,7 +167,7 @@ def _used(options: studies.Options) -> dict[str, Any]:
         "gaps": options.gaps,
         "strict": options.strict,
         "per_shard": _PER_SHARD.value,
-        "check_patients": _CHECK_PATIENTS.value,
+        "check_patients": making.CHECK_PATIENTS.value,
     }
 
 
@@ -226,13 +188,13 @@ def _report(made: study_dataset.Dataset) -> None:
     print(f"studies: {len(made.taken)} usable, {len(made.refused)} refused.")
     report.print_tallies(made.tallies())
     name = made.selection.pseudonym
-    if _DRY_RUN.value:
+    if making.DRY_RUN.value:
         taken = [f"{name(key)}: {study.series_reason}" for key, study in made.taken.items()]
         report.print_some("series taken", taken, everything=True)
     refused = sorted(f"{name(key)}: {refusal.reason}" for key, refusal in made.refused.items())
-    report.print_some("refused", refused, _DRY_RUN.value)
+    report.print_some("refused", refused, making.DRY_RUN.value)
     without = [name(key) for key in made.selection.without_outcome]
-    report.print_some("studies without outcome", without, _DRY_RUN.value)
+    report.print_some("studies without outcome", without, making.DRY_RUN.value)
     for part in split.SPLITS if made.parts else ():
         counts = made.counts(part)
         empty = "" if counts["studies"] else ", so no shard"
@@ -240,15 +202,6 @@ def _report(made: study_dataset.Dataset) -> None:
             f"{part}: {counts['studies']} studies of {counts['patients']} patients, "
             f"{counts['positive']} positive, {counts['negative']} negative{empty}"
         )
-
-
-def _say_end(rule: split.Rule | None) -> None:
-    if _PRIVATE_LOG.value:
-        print(f"who the pseudonyms are: {_PRIVATE_LOG.value} (keep it private)")
-    if _DRY_RUN.value:
-        print("dry run: no data set was written" + ("." if rule else "; add a split flag to see the split."))
-    else:
-        print(f"results: {_OUTPUT_DIR.value} (shards, dataset.json, refused.csv, series.csv)")
 
 
 def run() -> None:

@@ -27,50 +27,39 @@ from typing import Any
 
 from absl import flags
 
-from data_prep import dataset, films, labels, refusals, report, selection, shards, split
-from raspine import atomic, geometry, landmarks, program, pseudonyms
+from data_prep import dataset, films, labels, making, refusals, report, selection, shards, split
+from raspine import atomic, geometry, landmarks, program
 
-_IMAGES = flags.DEFINE_string("images", None, "Folder with the films: DICOM, PNG or JPEG.", required=True)
-_LABELS = flags.DEFINE_string("labels", None, "CSV file with the landmarks.", required=True)
+_IMAGES = flags.DEFINE_string("images", "", "Folder with the films: DICOM, PNG or JPEG.")
+_LABELS = flags.DEFINE_string("labels", "", "CSV file with the landmarks.")
 _SCHEMA = flags.DEFINE_string("schema", "atlantoaxial", f"{', '.join(landmarks.SCHEMAS)}, or a .json file.")
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", "", "Folder to make; not needed with --dry_run.")
-_COUNTS = flags.DEFINE_list("split_counts", [], "Patients in train,validation,test, e.g. 680,140,86.")
-_FRACTIONS = flags.DEFINE_list("split_fractions", [], "Parts of the patients, e.g. 0.6,0.2,0.2.")
-_SPLIT_FILE = flags.DEFINE_string("split_file", "", "CSV file with the columns patient or image, and split.")
-_SEED = flags.DEFINE_integer("split_seed", 0, "Seed of the split and of the order in shards.", lower_bound=0)
 _SPACING = flags.DEFINE_list("spacing_mm", [], "ROW,COLUMN mm of a pixel, for images that are not DICOM.")
 _MAX_SIDE = flags.DEFINE_integer("max_side", 0, "Longest side to store, in pixels; 0: native.", lower_bound=0)
 _ANNOTATORS = flags.DEFINE_list("annotators", [], "Names of those to use; all by default.")
 _CONSENSUS = flags.DEFINE_enum("consensus", "mean", list(labels.CONSENSUS), "How annotators are combined.")
-_CHECK_PATIENTS = flags.DEFINE_bool(
-    "check_patients",
-    True,
-    "Refuse films whose header contradicts patient_id or shows two people under one ID.",
-)
 _PER_SHARD = flags.DEFINE_integer("films_per_shard", 128, "At most so many films in a shard.", lower_bound=1)
-_WORKERS = flags.DEFINE_integer("workers", 2, "Threads that read films.", lower_bound=1)
-_PRIVATE_LOG = flags.DEFINE_string("private_log", "", "CSV file to make, mode 0600: who the pseudonyms are.")
-_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done; write nothing but --private_log.")
+
+flags.adopt_module_key_flags(making)
 
 
 def main(argv: Sequence[str]) -> None:
     """Makes the data set, or says what would be made."""
     _check_flags(argv)
     try:
-        options, rule, table = _options(), _rule(), labels.read(_LABELS.value, _schema())
+        options, rule, table = _options(), making.rule("image"), labels.read(_LABELS.value, _schema())
     except split.LeakError as error:
         raise program.NothingDone(f"{error} Nothing was written.") from error
     except ValueError as error:
         raise program.UsageError(str(error)) from error
     _check_annotators(table)
     chosen = selection.select(table, films.find(_IMAGES.value, table.images), _ANNOTATORS.value)
-    _check_counts(rule, chosen)
-    if _DRY_RUN.value:
-        _finish(_make(dataset.read(chosen, options, _WORKERS.value), table, rule))
+    making.check_counts(rule, chosen.most_patients, "films with labels")
+    if making.DRY_RUN.value:
+        _finish(_make(dataset.read(chosen, options, making.WORKERS.value), table, rule))
     elif rule:
-        with atomic.atomic_directory(_OUTPUT_DIR.value) as folder:
+        with atomic.atomic_directory(making.OUTPUT_DIR.value) as folder:
             _write(folder, chosen, table, options, rule)
-    _say_end(rule)
+    making.say_end(rule, "shards, dataset.json, refused.csv")
 
 
 def _write(
@@ -81,8 +70,8 @@ def _write(
     rule: split.Rule,
 ) -> None:
     spool = shards.Spool(folder / ".spool")
-    made = _make(dataset.read(chosen, options, _WORKERS.value, spool), table, rule)
-    written = dataset.write(folder, made, options.schema, spool, _SEED.value, _PER_SHARD.value)
+    made = _make(dataset.read(chosen, options, making.WORKERS.value, spool), table, rule)
+    written = dataset.write(folder, made, options.schema, spool, making.SEED.value, _PER_SHARD.value)
     spool.remove()
     refusals.write(folder / "refused.csv", made.refused, made.selection.pseudonym)
     used = _used(table, options)
@@ -92,7 +81,7 @@ def _write(
 
 def _make(read: dataset.Dataset, table: labels.Table, rule: split.Rule | None) -> dataset.Dataset:
     """Returns the films read with patients and splits, and prints the report also when that fails."""
-    made = dataset.with_patients(read, _CHECK_PATIENTS.value)
+    made = dataset.with_patients(read, making.CHECK_PATIENTS.value)
     try:
         if rule and made.taken:
             if left_over := split.unmatched(made.owners, rule):
@@ -110,25 +99,13 @@ def _make(read: dataset.Dataset, table: labels.Table, rule: split.Rule | None) -
 
 
 def _finish(made: dataset.Dataset) -> None:
-    if _PRIVATE_LOG.value:
-        known = {"film": made.selection.films, "patient": made.patients}
-        pseudonyms.write_private_log(_PRIVATE_LOG.value, known)
+    making.finish({"film": made.selection.films, "patient": made.patients})
 
 
 def _check_flags(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
+    making.check_flags(argv, _IMAGES, _LABELS)
     if not pathlib.Path(_IMAGES.value).is_dir():
         raise program.UsageError("--images is not a folder.")
-    if not _OUTPUT_DIR.value and not _DRY_RUN.value:
-        raise program.UsageError("--output_dir is needed, or --dry_run.")
-    if not _DRY_RUN.value and atomic.has_content(_OUTPUT_DIR.value):
-        raise program.UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
-    try:
-        if _PRIVATE_LOG.value:
-            pseudonyms.check_private_log(_PRIVATE_LOG.value, _OUTPUT_DIR.value or None)
-    except pseudonyms.PrivateLogError as error:
-        raise program.UsageError(str(error)) from error
 
 
 def _schema() -> landmarks.Schema:
@@ -151,26 +128,10 @@ def _spacing() -> tuple[float, float] | None:
     return spacing[0], spacing[1]
 
 
-def _rule() -> split.Rule | None:
-    if _DRY_RUN.value and not (_COUNTS.value or _FRACTIONS.value or _SPLIT_FILE.value):
-        return None
-    return split.parse(_COUNTS.value, _FRACTIONS.value, _SPLIT_FILE.value, _SEED.value)
-
-
 def _check_annotators(table: labels.Table) -> None:
     if unknown := sorted(set(_ANNOTATORS.value) - set(table.annotators)):
         known = ", ".join(table.annotators)
         raise program.UsageError(f"--annotators: no usable row by {', '.join(unknown)}, only by: {known}.")
-
-
-def _check_counts(rule: split.Rule | None, chosen: selection.Selection) -> None:
-    """Fails before any film is read when the counts can no longer be met."""
-    most = chosen.most_patients
-    if rule and most and sum(rule.counts) > most:
-        raise program.UsageError(
-            f"--split_counts sum to {sum(rule.counts)} patients, but at most {most} have films with labels: "
-            f"make the counts sum to {most}, or use --split_fractions."
-        )
 
 
 def _used(table: labels.Table, options: films.Options) -> dict[str, Any]:
@@ -180,7 +141,7 @@ def _used(table: labels.Table, options: films.Options) -> dict[str, Any]:
         "max_side": options.max_side,
         "spacing_mm": list(options.spacing_mm) if options.spacing_mm else None,
         "films_per_shard": _PER_SHARD.value,
-        "check_patients": _CHECK_PATIENTS.value,
+        "check_patients": making.CHECK_PATIENTS.value,
     }
 
 
@@ -193,22 +154,13 @@ def _report(made: dataset.Dataset, table: labels.Table) -> None:
     report.print_tallies(made.tallies())
     name = made.selection.pseudonym
     refused = sorted(f"{name(key)}: {refusal.reason}" for key, refusal in made.refused.items())
-    report.print_some("refused", refused, _DRY_RUN.value)
+    report.print_some("refused", refused, making.DRY_RUN.value)
     unlabelled = [name(image) for image in made.selection.without_labels]
-    report.print_some("images without labels", unlabelled, _DRY_RUN.value)
+    report.print_some("images without labels", unlabelled, making.DRY_RUN.value)
     for part in split.SPLITS if made.parts else ():
         counts = made.counts(part)
         empty = "" if counts["films"] else ", so no shard"
         print(f"{part}: {counts['films']} films of {counts['patients']} patients{empty}")
-
-
-def _say_end(rule: split.Rule | None) -> None:
-    if _PRIVATE_LOG.value:
-        print(f"who the pseudonyms are: {_PRIVATE_LOG.value} (keep it private)")
-    if _DRY_RUN.value:
-        print("dry run: no data set was written" + ("." if rule else "; add a split flag to see the split."))
-    else:
-        print(f"results: {_OUTPUT_DIR.value} (shards, dataset.json, refused.csv)")
 
 
 def run() -> None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 COLUMNS = ("age", "sex", "disease_duration", "rf", "anti_ccp", "biologic")
 MISSING = ("", "na", "n/a", "nan", "none", "null", "unknown")
 
-_MOST_YEARS = {"age": 120.0, "disease_duration": 120.0}
+# An MRI may come before the diagnosis: paper 1 gives durations of the disease from -4 years on.
+_YEARS = {"age": (0.0, 120.0), "disease_duration": (-80.0, 120.0)}
 _FEMALE = ("1", "f", "female", "w", "woman")
 _MALE = ("0", "m", "male", "man")
 _YES = ("1", "yes", "y", "true", "positive", "pos", "+")
@@ -25,8 +26,8 @@ def parse(column: str, text: str) -> float:
 
     Args:
       column: one of COLUMNS.
-      text: age and disease_duration in years (with a decimal point or comma); sex `female` (1) or `male` (0);
-        rf, anti_ccp and biologic `yes` (1) or `no` (0), also written `positive` and `negative`.
+      text: age and disease_duration in years (with a decimal point or comma; a duration is negative before the
+        diagnosis); sex `female` (1) or `male` (0); rf, anti_ccp and biologic `yes` (1) or `no` (0), also written `positive` and `negative`.
 
     Raises:
       ClinicalError: the column or the value is none of these.
@@ -36,7 +37,7 @@ def parse(column: str, text: str) -> float:
     value = text.strip().casefold()
     if value in MISSING:
         return math.nan
-    if column in _MOST_YEARS:
+    if column in _YEARS:
         return _years(column, value)
     if column == "sex":
         return _choice(column, value, _FEMALE, _MALE, "female (1) or male (0)")
@@ -60,9 +61,10 @@ def _years(column: str, value: str) -> float:
         years = float(value.replace(",", "."))
     except ValueError:
         years = math.nan
-    if not 0 <= years <= _MOST_YEARS[column]:
+    lowest, highest = _YEARS[column]
+    if not lowest <= years <= highest:
         raise ClinicalError(
-            f"column '{column}' is a number of years from 0 to {_MOST_YEARS[column]:g}, or empty. "
+            f"column '{column}' is a number of years from {lowest:g} to {highest:g}, or empty. "
             f"Received: '{value[:20]}'."
         )
     return years

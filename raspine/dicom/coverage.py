@@ -24,24 +24,33 @@ def region(series: Series) -> str:
 
 def judge(stack: Stack, t2: Sequence[Stack]) -> list[Finding]:
     """Returns what speaks for the neck: the extent and the place among the study's sagittal T2, then the words."""
-    found = []
-    frame, along = stack.frames[0], places(stack.frames)
-    if along and along[-1] - along[0] > HEAD_WIDTH_MM:
-        found.append(Finding(f"{along[-1] - along[0]:.0f} mm from right to left: wide as a head", -1.0))
+    found, frame = [], stack.frames[0]
+    if (width := _width(stack)) > HEAD_WIDTH_MM:
+        found.append(Finding(f"{width:.0f} mm from right to left: wide as a head", -2.0))
     if frame.spacing and frame.rows * frame.spacing[0] > WHOLE_SPINE_MM:
         found.append(Finding("covers the whole spine", -0.5))
     if stack in t2 and any(_is_below(stack, other) for other in t2):
-        found.append(Finding("another sagittal T2 lies further up", -1.0))
-    part = region(stack.series)
+        found.append(Finding("another sagittal T2 lies further up", -1.5))
+    return [*found, *_words(stack.series)]
+
+
+def _words(series: Series) -> list[Finding]:
+    part = region(series)
+    # Technicians choose the description; Body Part Examined often stays what it was for the last patient.
+    weight = 1.0 if wording.region(series.description, series.protocol) else 0.5
     if part == "CSPINE":
-        found.append(Finding("named cervical", 0.5))
-    elif part:
-        found.append(Finding(f"named {part}", -0.5))
-    return found
+        return [Finding("named cervical", weight)]
+    return [Finding(f"named {part}", -weight)] if part else []
+
+
+def _width(stack: Stack) -> float:
+    """Returns the distance of the outermost slices, mm."""
+    along = places(stack.frames)
+    return along[-1] - along[0] if along else 0.0
 
 
 def _is_below(stack: Stack, other: Stack) -> bool:
-    if stack.series.frame_of_reference != other.series.frame_of_reference:
+    if stack.series.frame_of_reference != other.series.frame_of_reference or _width(other) > HEAD_WIDTH_MM:
         return False
     here, there = _height(stack.frames[0]), _height(other.frames[0])
     return here is not None and there is not None and there - here > STATION_MM

@@ -133,9 +133,11 @@ def _read(path: pathlib.Path, stream: BinaryIO) -> Found:
     deflated = DeflatedExplicitVRLittleEndian.encode() in head and head[128:132] == b"DICM"
     dataset = parse.parse(stream.read()) if deflated else _header(stream)
     _require_mr(dataset)
-    found = _facts(dataset)
+    damage = _damage(stream, dataset, deflated)
+    found = _facts(dataset, damage)
+    if damage:
+        return dataclasses.replace(found, reason=damage)
     try:
-        _check_extent(stream, dataset, deflated)
         planes = mr_frames.planes(dataset)
         frames = tuple(mr_frames.frame(path, number, dataset, plane) for number, plane in enumerate(planes))
     except header.FilmError as error:
@@ -163,11 +165,11 @@ def _require_mr(dataset: Dataset) -> None:
     raise header.FilmError(f"no MR image: {known}, modality {header.received(modality)}.")
 
 
-def _facts(dataset: Dataset) -> Found:
+def _facts(dataset: Dataset, damage: str) -> Found:
     study, series = (header.text(dataset, keyword) for keyword in ("StudyInstanceUID", "SeriesInstanceUID"))
     for uid, keyword in ((study, "StudyInstanceUID"), (series, "SeriesInstanceUID")):
         if not uid:
-            raise header.FilmError(f"{header.name(keyword)} is missing.")
+            raise header.FilmError(damage or f"{header.name(keyword)} is missing.")
     return Found(study, header.text(dataset, "StudyDate"), _person(dataset), Series(series))
 
 
@@ -177,6 +179,14 @@ def _person(dataset: Dataset) -> Person:
     # Two hospitals may give one number to two patients.
     key = f"{issuer}\\{patient}" if patient and issuer else patient
     return Person(key, name.upper(), birth, sex if sex in ("M", "F") else "")
+
+
+def _damage(stream: BinaryIO, dataset: Dataset, deflated: bool) -> str:
+    try:
+        _check_extent(stream, dataset, deflated)
+    except header.FilmError as error:
+        return str(error)
+    return ""
 
 
 def _check_extent(stream: BinaryIO, dataset: Dataset, deflated: bool) -> None:

@@ -9,6 +9,7 @@ import pathlib
 import numpy as np
 import SimpleITK
 
+from raspine.dicom import nifti_extent
 from raspine.dicom.sagittal import Volume, VolumeError, canonical
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -27,6 +28,7 @@ def read(path: str | os.PathLike[str]) -> Volume:
     Raises:
       VolumeError: the file is no NIfTI volume of grey values in three dimensions, or it has no orientation.
     """
+    nifti_extent.check(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("NiftiImageIO")
     reader.SetFileName(os.fspath(path))
@@ -36,9 +38,7 @@ def read(path: str | os.PathLike[str]) -> Volume:
         reader.SetOutputPixelType(SimpleITK.sitkFloat32)
         image = reader.Execute()
     except RuntimeError as error:  # its message has several lines and the path
-        raise VolumeError(
-            "the file cannot be read as NIfTI: damaged, truncated, or its axes are not at right angles."
-        ) from error
+        raise VolumeError("the file cannot be read as NIfTI: damaged, or its axes are not at right angles.") from error
     while image.GetDimension() > 3:
         image = image[..., 0]
     return canonical(SimpleITK.GetArrayFromImage(image), affine_of(image))

@@ -104,7 +104,8 @@ def _decoded(file: _File, frame: Frame) -> PlaneValues:
         raise header.FilmError(f"the size changed since the folder was indexed: {shape.rows} x {shape.columns} pixels.")
     stored = decode.stored(single, shape)
     values = stored.values()
-    table = _units(file, frame, values).astype(np.float32)
+    with np.errstate(over="ignore"):  # the volume refuses what is not finite
+        table = _units(file, frame, values).astype(np.float32)
     table[_padding(file.dataset, values, shape.allocated)] = np.nan
     return PlaneValues(table[stored.codes], shape.photometric == "MONOCHROME1", stored.flags)
 
@@ -152,7 +153,7 @@ def _units(file: _File, frame: Frame, values: NDArray[np.int64]) -> NDArray[np.f
     )
     if not slope:
         raise header.FilmError(f"{header.name('RescaleSlope')} must not be 0: it erases the image.")
-    return values * slope + (intercept or 0.0)
+    return values.astype(np.float64) * slope + (intercept or 0.0)
 
 
 def _padding(dataset: Dataset, values: NDArray[np.int64], allocated: int) -> NDArray[np.bool_]:

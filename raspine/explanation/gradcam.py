@@ -5,6 +5,7 @@ has one map for all of them. The per-slice network has a map per slice, whose ch
 within that slice only.
 """
 
+import functools
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -46,7 +47,11 @@ class Explainer:
         self._per_slice = resnet.is_per_slice(model)
         self._columns = clinical[0].shape[-1] if clinical else 0
         self._input_shape = tuple(images.shape[1:])
-        self._encoder = keras.Model(images, features)
+        # As a graph: run eagerly, a functional model keeps every layer's output until its end.
+        self._encoder = tf.function(
+            functools.partial(keras.Model(images, features), training=False),
+            input_signature=[tf.TensorSpec(images.shape, tf.float32)],
+        )
         self._head = keras.Model([features, *clinical], model.output)
         self._cut = next(layer for layer in self._head.layers if layer.output is self._head.inputs[0])
         # Without a modifier tf-keras-vis takes the model as it is: the logit is linear already.
@@ -88,7 +93,7 @@ class Explainer:
     def _batches(self, images: Maps, clinical: Maps | None, method: str, sign: int) -> Iterator[Maps]:
         for start in range(0, len(images), self._batch_size):
             these = slice(start, start + self._batch_size)
-            features = self._encoder(images[these], training=False)
+            features = self._encoder(tf.constant(images[these]))
             values = [] if clinical is None else [tf.constant(clinical[these])]
             yield self._cells([features, *values], len(images[these]), method, sign)
 

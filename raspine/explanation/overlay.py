@@ -170,7 +170,7 @@ def _header(caption: Caption, width: int, has_map: bool, is_empty: bool) -> draw
     right = width - _MARGIN
     pen.text((right, height - 8), drawing.RESEARCH_USE, _DIM, small, anchor="rs")
     if has_map:
-        named = f"{caption.method}: nothing found" if is_empty else caption.method
+        named = f"{caption.method}: the map is empty" if is_empty else caption.method
         pen.text((right, 8), named, _PALE, small, anchor="ra")
         _bar(canvas, pen, right, small)
     return np.asarray(canvas)

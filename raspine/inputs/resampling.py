@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 _FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))  # of a Gaussian, in standard deviations
 _REACH = 4.0  # standard deviations that a Gaussian is followed to
+_TAIL = 1e-3  # of a Gaussian's weight that may be cut off
 _EVEN = 1e-3  # a grid coarser by less needs no smoothing
 
 
@@ -99,4 +100,4 @@ def _smoothed(image: SimpleITK.Image, grid: Grid) -> SimpleITK.Image:
     if not any(sigmas):
         return image
     width = 2 * math.ceil(_REACH * max(sigmas)) + 1
-    return SimpleITK.DiscreteGaussian(image, [sigma**2 for sigma in sigmas], width, 0.01, False)
+    return SimpleITK.DiscreteGaussian(image, [sigma**2 for sigma in sigmas], width, _TAIL, False)

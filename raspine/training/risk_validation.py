@@ -8,9 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from raspine import risk, study_records
-from raspine.evaluation import auc, operating_point, risk_figures
-from raspine.inputs import studies
+from raspine import risk
+from raspine.evaluation import auc, operating_point, risk_figures, studies
 
 Scores = tuple[np.ndarray, np.ndarray]
 
@@ -30,7 +29,8 @@ class Validation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Scores when the epoch's turn has come."""
         if logs is not None and ((epoch + 1) % self._every == 0 or epoch + 1 == self._last):
-            self._scores = scores(self._subject, self._dataset)
+            found = studies.scored(self._subject, self._dataset)
+            self._scores = found.risks, found.outcomes
             logs.update(figures(*self._scores))
 
     def pictures(self) -> np.ndarray | None:
@@ -39,15 +39,6 @@ class Validation(keras.callbacks.Callback):
             return None
         drawn, self._scores = _roc(*self._scores), None
         return drawn[None]
-
-
-def scores(model: risk.RiskModel, dataset: tf.data.Dataset) -> Scores:
-    """Returns the risks float64 [study] and outcomes int64 [study] of batches from `inputs.studies.evaluation`."""
-    logits, outcomes = [], []
-    for batch in dataset:
-        logits.append(model.logits(batch[studies.IMAGE], batch[study_records.CLINICAL]).numpy())
-        outcomes.append(batch[study_records.OUTCOME].numpy())
-    return 1 / (1 + np.exp(-np.concatenate(logits).astype(np.float64))), np.concatenate(outcomes)
 
 
 def figures(risks: np.ndarray, outcomes: np.ndarray) -> dict[str, float]:

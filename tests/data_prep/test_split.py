@@ -125,3 +125,49 @@ def test_leaks() -> None:
         split.check_leaks([("F1", "P1", "train", "a"), ("F2", "P1", "test", "b")])
     with pytest.raises(split.LeakError, match="films F1 and F2 are the same picture"):
         split.check_leaks([("F1", "P1", "train", "a"), ("F2", "P2", "train", "a")])
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.data())
+def test_a_stratified_split_shares_the_positive_patients(total: int, data: st.DataObject) -> None:
+    names = [f"p{number:02}" for number in range(total)]
+    positive = data.draw(st.sets(st.sampled_from(names)))
+    train = data.draw(st.integers(0, total))
+    validation = data.draw(st.integers(0, total - train))
+    counts = (train, validation, total - train - validation)
+    rule = Rule(counts=counts, seed=data.draw(st.integers(0, 9)), stratify=True)
+    parts = split.by_patient(names, rule, positive)
+    assert parts.keys() == set(names)
+    for name, count in zip(split.SPLITS, counts, strict=True):
+        there = {patient for patient, part in parts.items() if part == name}
+        assert len(there) == count
+        assert abs(len(there & positive) - len(positive) * count / total) < 1
+    assert parts == split.by_patient(reversed(names), rule, positive)
+
+
+def test_the_deformity_papers_counts_stratified() -> None:
+    names = [f"{number:03}" for number in range(220)]
+    parts = split.by_patient(names, Rule(counts=(123, 30, 67), stratify=True), names[:100])
+    positive = collections.Counter(parts[name] for name in names[:100])
+    assert positive == {"train": 56, "validation": 14, "test": 30}
+    other = split.by_patient(names, Rule(counts=(123, 30, 67), stratify=True, seed=1), names[:100])
+    assert parts != other
+
+
+def test_stratified_rules_say_so_and_need_no_file(tmp_path: pathlib.Path) -> None:
+    rule = split.parse(["1", "1", "1"], [], None, 3, stratify=True)
+    assert rule.describe() == {"rule": "counts", "counts": [1, 1, 1], "by": "patient", "seed": 3, "stratified": True}
+    file = tmp_path / "split.csv"
+    file.write_text("patient,split\np,train\n")
+    with pytest.raises(split.SplitError, match="--stratify goes with"):
+        split.parse([], [], str(file), 0, stratify=True)
+
+
+def test_a_file_by_study(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "split.csv"
+    file.write_text("study_uid,split\n1.2,train\n1.3,test\n")
+    rule = split.parse([], [], str(file), 0, item="study")
+    assert split.assign({"1.2": "p", "1.4": "q"}, rule) == {"1.2": "train"}
+    assert split.unmatched({"1.2": "p", "1.4": "q"}, rule) == 1
+    with pytest.raises(split.SplitError, match="'patient' or 'image'"):
+        split.parse([], [], str(file), 0)

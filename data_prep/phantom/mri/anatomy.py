@@ -91,8 +91,9 @@ class Curve:
         z = np.arange(_LOW, _HIGH, 0.5)
         reach = int(3 * smooth_mm / 0.5)
         kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * 0.5 / smooth_mm) ** 2)
-        start, end = (values[1] - values[0]) / (heights[1] - heights[0]), (values[-1] - values[-2]) / (
-            heights[-1] - heights[-2]
+        start, end = (
+            (values[1] - values[0]) / (heights[1] - heights[0]),
+            (values[-1] - values[-2]) / (heights[-1] - heights[-2]),
         )
         raw = np.interp(z, heights, values)
         raw += np.minimum(z - heights[0], 0) * start + np.maximum(z - heights[-1], 0) * end

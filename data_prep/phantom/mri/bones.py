@@ -78,8 +78,10 @@ def paint_degeneration(canvas: Canvas, anatomy: Anatomy, findings: Findings, pos
         thin = half * (1 - 0.5 * min(grade, 1.0))
         _paint_sign(canvas, frame, (half_width(level) - 1, depth - 0.5, thin), "worn", opacity, 4)
         bulge = 1.0 + 3.0 * grade
-        _paint_sign(canvas, frame.at(depth + 0.6, 0.0), (8.0, bulge, half + 1.0 * grade), "worn", opacity, 2)
-        _paint_sign(canvas, frame.at(-depth - 0.4, 0.0), (8.0, 0.8 + 2.2 * grade, half + grade), "cortex", opacity, 2)
+        _paint_sign(canvas, frame.at(depth + 0.6, 0.0), (8.0, bulge, half + 0.6 * grade), "worn", opacity, 2)
+        _paint_sign(
+            canvas, frame.at(-depth - 0.4, 0.0), (8.0, 0.6 + 1.6 * grade, half + 0.6 * grade), "cortex", opacity, 2
+        )
 
 
 def _paint_sign(

@@ -146,12 +146,12 @@ def block(local: tuple[Image, Image, Image], half: tuple[float, float, float], p
         half: half sizes in mm.
         power: 2 (ellipsoid) or 4 (rounded block).
     """
-    total = np.float32(1e-9)
-    radius = np.float32(1e-9)
+    total = np.full(np.broadcast_shapes(*(value.shape for value in local)), 1e-9, np.float32)
+    radius = total.copy()
     for value, size in zip(local, half, strict=True):
         square = np.square(value)
         scaled = square * np.float32(1 / size**2)
-        total = total + (scaled if power == 2 else np.square(scaled))
-        radius = radius + square
+        total += scaled if power == 2 else np.square(scaled)
+        radius += square
     level = np.sqrt(total) if power == 2 else np.sqrt(np.sqrt(total))
     return np.asarray(np.sqrt(radius) * (1 - 1 / level), np.float32)

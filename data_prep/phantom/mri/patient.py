@@ -140,7 +140,7 @@ def sample_anatomy(g: Generator) -> Anatomy:
     return Anatomy(
         scale=float(np.clip(g.normal(1.0, 0.06), 0.87, 1.14)),
         lordosis=float(np.radians(_between(g, 12.0, 9.0, -10.0, 34.0))),
-        base_lean=float(np.radians(_between(g, 21.0, 5.0, 9.0, 34.0))),
+        base_lean=float(np.radians(_between(g, 15.0, 5.0, 3.0, 28.0))),
         nod=float(np.radians(_between(g, -3.0, 4.0, -11.0, 7.0))),
         shares=tuple(float(share) for share in g.dirichlet(np.full(5, 12.0))),
         body_depth=_between(g, 15.8, 1.2, 13.0, 19.0),
@@ -163,7 +163,11 @@ def sample_anatomy(g: Generator) -> Anatomy:
         stenosis=tuple(float(value) for value in stenosis / stenosis.mean()),
         yaw=float(np.radians(_between(g, 0.0, 2.0, -4.0, 4.0))),
         roll=float(np.radians(_between(g, 0.0, 1.5, -3.0, 3.0))),
-        shift=(_between(g, 0.0, 1.5, -3.0, 3.0), _between(g, 0.0, 6.0, -12.0, 12.0), _between(g, 0.0, 6.0, -12.0, 12.0)),
+        shift=(
+            _between(g, 0.0, 1.5, -3.0, 3.0),
+            _between(g, 0.0, 6.0, -12.0, 12.0),
+            _between(g, 0.0, 6.0, -12.0, 12.0),
+        ),
         detail_seed=int(g.integers(2**31)),
     )
 
@@ -190,7 +194,7 @@ def _sample_followup(g: Generator, baseline: Findings, outcome: int) -> Findings
 
 def _sample_clinic(g: Generator) -> Clinic:
     """Columns with the shares of a published cohort of rheumatoid arthritis, drawn without a look at the outcome."""
-    age = int(round(_between(g, 52.0, 14.0, 19.0, 86.0)))
+    age = round(_between(g, 52.0, 14.0, 19.0, 86.0))
     return Clinic(
         age=age,
         female=bool(g.random() < 0.86),

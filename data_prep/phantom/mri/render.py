@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from data_prep.phantom.mri import anatomy as spine
 from data_prep.phantom.mri import bones, signs, soft_tissue
@@ -19,10 +20,15 @@ _TEXTURE_MM = (2.5, 9.0)
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
-    """A stack: signal float32 [slice, row, column], fluid about 1; mask uint8 of the same shape, labels of the signs."""
+    """A stack.
+
+    Attributes:
+        signal: float32 [slice, row, column], fluid on T2 about 1.
+        mask: uint8 of the same shape, labels of the signs.
+    """
 
     signal: Image
-    mask: np.ndarray
+    mask: NDArray[np.uint8]
 
 
 def render(
@@ -80,7 +86,7 @@ def paint(canvas: Canvas, anatomy: Anatomy, findings: Findings, texture: Image) 
 
 
 def add_ghosts(signal: Image, scanner: Scanner, generator: Generator) -> Image:
-    """Adds faint copies along the phase direction (the rows' own axis, head to foot), as swallowing and pulsation do."""
+    """Adds faint copies along the phase direction (down the columns), as swallowing and pulsation do."""
     step = int(signal.shape[1] * generator.uniform(0.12, 0.3))
     strength = np.float32(scanner.ghost * generator.uniform(0.3, 1.5))
     ghost = np.roll(signal, step, axis=1)

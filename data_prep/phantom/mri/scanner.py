@@ -1,4 +1,4 @@
-"""Two simulated scanners: what they call themselves, the series they acquire, and how their images look and are stored."""
+"""Two simulated scanners: their names, the series they acquire, and how their images look and are stored."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -66,7 +66,7 @@ class Scanner:
         slope, intercept: rescale of stored values; None leaves the tags out.
         descending: files are numbered from left to right.
         enhanced_share: share of studies stored as Enhanced multi-frame objects.
-        derived_share: share of studies whose T2 calls itself DERIVED\\SECONDARY.
+        derived_share: share of studies whose T2 calls itself DERIVED and SECONDARY.
     """
 
     name: str
@@ -144,7 +144,7 @@ class Session:
         centre: of the fields of view, LPS mm.
         yaw, roll: turn of the sagittal stack, radians.
         enhanced: whether the series are Enhanced multi-frame objects.
-        derived: whether the T2 calls itself DERIVED\\SECONDARY.
+        derived: whether the T2 calls itself DERIVED and SECONDARY.
         gain: factor on all stored values.
     """
 

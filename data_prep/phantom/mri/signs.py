@@ -22,7 +22,8 @@ def paint_retro_odontoid(canvas: Canvas, anatomy: Anatomy, findings: Findings, p
     if box is None:
         return
     x, u, v = canvas.local(box, frame)
-    share = canvas.coverage(block((x, u + np.float32(_BEND) * np.square(v), v), half, 2))
+    bent = np.asarray(u + np.float32(_BEND) * np.square(v), np.float32)
+    share = canvas.coverage(block((x, bent, v), half, 2))
     canvas.blend(box, "sign", np.float32(0.2 + 0.75 * grade) * share)
     canvas.mask[box][share > 0] = RETRO_ODONTOID
 

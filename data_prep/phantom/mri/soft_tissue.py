@@ -50,7 +50,7 @@ def paint_body(canvas: Canvas, anatomy: Anatomy, skin: Surface, along: Column, t
     fat = np.float32(2.5) + nape * np.float32(anatomy.fat - 2.5) * (1 + np.clip(-canvas.z / 60, 0, 1))
     canvas.blend(WHOLE, "fat", canvas.coverage(-depth))
     canvas.blend(WHOLE, "cortex", canvas.coverage(depth - np.float32(1.2)) * canvas.coverage(-depth) * np.float32(0.6))
-    inside = canvas.coverage(fat + np.float32(1.5) * texture - depth)
+    inside = canvas.coverage(fat + np.float32(0.9) * texture - depth)
     canvas.blend(WHOLE, "muscle", inside)
     _paint_fat_planes(canvas, along, texture, inside)
 
@@ -77,7 +77,7 @@ def paint_throat(canvas: Canvas, anatomy: Anatomy, posed: Pose, along: Column) -
 
 def _paint_tubes(canvas: Canvas, anatomy: Anatomy, front: Image) -> None:
     """Tubes along the spine; `front` is the distance behind the front of the bodies, in mm."""
-    box = canvas.box((-40, -90, -200), (40, 60, 30))
+    box = canvas.box((-40, -90, -200), (40, 60, 50))
     if box is None:
         return
     x, ahead, z = canvas.x[box], -front[box], canvas.z[box]
@@ -85,6 +85,7 @@ def _paint_tubes(canvas: Canvas, anatomy: Anatomy, front: Image) -> None:
     muscle = np.maximum(np.abs(x) - 16, np.abs(ahead - thick / 2) - thick / 2)
     canvas.blend(box, "organ", canvas.coverage(muscle) * np.float32(0.6))
     wall = np.sqrt(np.square(x / np.float32(1.5)) + np.square(ahead - thick - np.float32(anatomy.airway + 1.5)))
+    wall += np.maximum(z - 26, 0) * np.float32(0.5)
     canvas.blend(box, "organ", canvas.coverage(wall - np.float32(anatomy.airway + 2)) * np.float32(0.8))
     canvas.blend(box, "air", canvas.coverage(wall - np.float32(anatomy.airway)))
     vessel = np.sqrt(np.square(np.abs(x) - 27) + np.square(ahead - 6))

@@ -43,7 +43,8 @@ def acquire(
     """Renders a series of a visit.
 
     Args:
-        seed, number: of the set and the patient.
+        seed: of the set.
+        number: of the patient.
         patient: as `sample_patient(seed, number)` gave it.
         visit: baseline or followup.
         key: the protocol: localizer, t2, t1, axial or stir.

@@ -1,7 +1,10 @@
 import dataclasses
+import gzip
 import itertools
 import pathlib
 import re
+from collections.abc import Callable
+from typing import Any
 
 import highdicom
 import numpy as np
@@ -11,7 +14,7 @@ import SimpleITK
 import tiny_stacks
 from numpy.typing import NDArray
 from pydicom.pixels import get_encoder
-from pydicom.uid import JPEGLSLossless
+from pydicom.uid import UID, JPEGLSLossless
 from scipy.spatial.transform import Rotation
 
 from raspine.dicom import series, volume
@@ -52,7 +55,7 @@ def test_usual_scanner_order(tmp_path: pathlib.Path) -> None:
     found = read(written(tmp_path))
     np.testing.assert_array_equal(found.voxels, voxels[::-1])
     # The scanner's last slice is the rightmost one: x = 9 - 6 * 3.3.
-    expected = [[0, 0, 3.3, -10.8], [0.8, 0, 0, -40], [0, -0.9, 0, 60], [0, 0, 0, 1]]
+    expected = np.array([[0, 0, 3.3, -10.8], [0.8, 0, 0, -40], [0, -0.9, 0, 60], [0, 0, 0, 1]])
     np.testing.assert_allclose(found.affine, expected, atol=1e-6)
     assert found.voxels.dtype == np.float32
     assert found.pitch_mm == pytest.approx(3.3)
@@ -152,7 +155,13 @@ def test_enhanced(tmp_path: pathlib.Path) -> None:
 def test_enhanced_compressed(tmp_path: pathlib.Path) -> None:
     voxels = tiny_stacks.numbers().astype(np.uint16) + 100
     encoder = get_encoder(JPEGLSLossless)
-    options = {"rows": 9, "columns": 8, "number_of_frames": 1, "samples_per_pixel": 1, "bits_allocated": 16}
+    options: dict[str, Any] = {
+        "rows": 9,
+        "columns": 8,
+        "number_of_frames": 1,
+        "samples_per_pixel": 1,
+        "bits_allocated": 16,
+    }
     options |= {"bits_stored": 12, "pixel_representation": 0, "photometric_interpretation": "MONOCHROME2"}
     frames = [encoder.encode(plane, **options) for plane in voxels]
     image = tiny_stacks.enhanced(voxels, tiny_stacks.scanner(), ORDER, SLOPES, frames, JPEGLSLossless)
@@ -165,7 +174,12 @@ def test_a_file_is_read_once(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyP
     stack = tiny_stacks.indexed(tiny_stacks.write([image], tmp_path))
     reads = []
     whole = pathlib.Path.read_bytes
-    monkeypatch.setattr(pathlib.Path, "read_bytes", lambda path: (reads.append(path), whole(path))[1])
+
+    def counted(path: pathlib.Path) -> bytes:
+        reads.append(path)
+        return whole(path)
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", counted)
     volume.read(stack)
     assert len(reads) == 1
 
@@ -218,7 +232,7 @@ def test_small_unevenness_is_allowed(tmp_path: pathlib.Path) -> None:
 def again(tmp_path: pathlib.Path, change: int) -> pathlib.Path:
     written(tmp_path)
     copy = pydicom.dcmread(tmp_path / "D0003")
-    copy.SOPInstanceUID = copy.file_meta.MediaStorageSOPInstanceUID = f"{tiny_stacks.SERIES}.55"
+    copy.SOPInstanceUID = copy.file_meta.MediaStorageSOPInstanceUID = UID(f"{tiny_stacks.SERIES}.55")
     copy.PixelData = (copy.pixel_array + change).astype(np.int16).tobytes()
     copy.save_as(tmp_path / "copy")
     return tmp_path
@@ -394,14 +408,39 @@ def test_colour_nifti_is_refused(tmp_path: pathlib.Path) -> None:
         volume.read_nifti(path)
 
 
-def test_damaged_nifti_ends_in_one_line(tmp_path: pathlib.Path) -> None:
-    path = nifti(tmp_path, tiny_stacks.numbers(), tiny_stacks.scanner())
-    for data in (path.read_bytes()[:60], b"", b"no nifti at all" * 50):
-        path.write_bytes(data)
-        with pytest.raises(volume.VolumeError, match="cannot be read as NIfTI") as refused:
-            volume.read_nifti(path)
-        assert "\n" not in str(refused.value)
-        assert str(path) not in str(refused.value)
+def flipped(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "spoil", "message"),
+    [
+        (".nii", lambda data: data[:-1], "truncated: 1360 bytes announced, 1359 there"),
+        (".nii", lambda data: data[:200], "not a NIfTI file"),
+        (".nii", lambda data: b"", "not a NIfTI file"),
+        (".nii", lambda data: b"no nifti at all" * 50, "not a NIfTI file"),
+        (".nii", lambda data: flipped(data, 43), "impossible dimensions"),
+        (".nii", lambda data: gzip.compress(data), "Received: the contrary"),
+        (".nii.gz", lambda data: data, "Received: the contrary"),
+        (".nii.gz", lambda data: gzip.compress(data)[:-20], "compressed stream is broken"),
+        (".nii.gz", lambda data: flipped(gzip.compress(data), -6), "compressed stream is broken"),
+    ],
+)
+def test_damaged_nifti_ends_in_one_line(
+    tmp_path: pathlib.Path, suffix: str, spoil: Callable[[bytes], bytes], message: str
+) -> None:
+    data = gzip.decompress(nifti(tmp_path, tiny_stacks.numbers(), tiny_stacks.scanner()).read_bytes())
+    path = tmp_path / f"spoilt{suffix}"
+    path.write_bytes(spoil(data))
+    with pytest.raises(volume.VolumeError, match=message) as refused:
+        volume.read_nifti(path)
+    assert "\n" not in str(refused.value)
+    assert str(path) not in str(refused.value)
+
+
+def test_absent_nifti_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(volume.VolumeError, match="cannot be read: No such file"):
+        volume.read_nifti(tmp_path / "absent.nii")
 
 
 def test_nifti_without_orientation_is_refused(tmp_path: pathlib.Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import UID, EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
 from raspine.dicom import index, series
 
@@ -60,7 +60,7 @@ def enhanced(
     order: Sequence[int],
     slopes: Sequence[float],
     frames: Sequence[bytes] | None = None,
-    syntax: str = ExplicitVRLittleEndian,
+    syntax: UID = ExplicitVRLittleEndian,
 ) -> Dataset:
     """Returns an Enhanced MR object whose frames are the slices in `order`, each with its own slope and intercept 5."""
     image = _image(EnhancedMRImageStorage, voxels[0], voxels.dtype, f"{SERIES}.99")
@@ -102,12 +102,12 @@ def indexed(folder: pathlib.Path) -> series.Stack:
     return series.Stack(found, found.frames)
 
 
-def _image(kind: str, plane: NDArray[Any], dtype: np.dtype[Any], uid: str) -> Dataset:
+def _image(kind: UID, plane: NDArray[Any], dtype: np.dtype[Any], uid: str) -> Dataset:
     image = Dataset()
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = kind
-    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = uid
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = UID(uid)
     image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID = STUDY, SERIES, f"{STUDY}.1"
     image.Modality, image.SeriesDescription, image.BodyPartExamined = "MR", "T2 SAG", "CSPINE"
     image.PatientID, image.PatientName = "SECRET-ID", "Secret^Name"

@@ -1,0 +1,201 @@
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+from tf_keras_vis.gradcam import Gradcam
+
+from raspine.explanation import float32, gradcam
+from raspine.models import resnet
+
+Array = NDArray[np.float32]
+SIDE = 96  # three cells
+
+
+def _warmed(**settings: Any) -> keras.Model:
+    """A network whose vectors are not all 0 and 1, and whose logit has channels of either sign."""
+    keras.utils.set_random_seed(5)
+    model = resnet.resnet(26, (SIDE, SIDE, 3), **settings)
+    random = np.random.default_rng(2)
+    for layer in model.layers:
+        if layer.name.endswith("_bn"):
+            layer.set_weights([random.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    return model
+
+
+@pytest.fixture(scope="module")
+def channel() -> keras.Model:
+    return _warmed(clinical=2)
+
+
+@pytest.fixture(scope="module")
+def per_slice() -> keras.Model:
+    return _warmed(per_slice=True)
+
+
+@pytest.fixture(scope="module")
+def images() -> Array:
+    random = np.random.default_rng(0)
+    coarse = random.normal(size=(3, 6, 6, 3))
+    return np.kron(coarse, np.ones((1, SIDE // 6, SIDE // 6, 1))).astype(np.float32)
+
+
+CLINICAL = np.array([[0, 1], [1, 0], [-2, 3]], np.float32)
+
+
+def _features_and_gradients(model: keras.Model, inputs: Any, sign: int) -> tuple[Array, Array]:
+    """The last stage's features and the score's gradient on them, through the whole network."""
+    layer = model.get_layer(resnet.last_stage(model))
+    both = keras.Model(model.input, [layer.output, model.output])
+    with tf.GradientTape() as tape:
+        features, logit = both(inputs, training=False)
+        score = tf.reduce_sum(sign * logit)
+    return features.numpy(), tape.gradient(score, features).numpy()
+
+
+def _gradcam(features: Array, gradients: Array) -> Array:
+    weights = gradients.mean((1, 2), keepdims=True)
+    return np.maximum((weights * features).sum(-1), 0)
+
+
+def _gradcam_plus_plus(features: Array, gradients: Array) -> Array:
+    """Equations 10, 19 and 20 of Chattopadhay et al. without the common factor exp(score)."""
+    total = features.sum((1, 2), keepdims=True, dtype=np.float64)
+    squared = gradients.astype(np.float64) ** 2
+    below = 2 * squared + total * squared * gradients
+    alphas = np.divide(squared, below, out=np.zeros_like(below), where=squared > 0)
+    sums = alphas.sum((1, 2), keepdims=True)
+    alphas = alphas / np.where(sums == 0, 1, sums)
+    weights = (alphas * np.maximum(gradients, 0)).sum((1, 2), keepdims=True)
+    return np.maximum((weights * features).sum(-1), 0).astype(np.float32)
+
+
+BY_HAND = {"gradcam": _gradcam, "gradcam++": _gradcam_plus_plus}
+
+
+@pytest.mark.parametrize("method", gradcam.METHODS)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_channel_maps_equal_those_by_hand(channel: keras.Model, images: Array, method: str, sign: int) -> None:
+    expected = BY_HAND[method](*_features_and_gradients(channel, [images, CLINICAL], sign))
+    explainer = gradcam.Explainer(channel, batch_size=2)
+    got = explainer.coarse(images, CLINICAL, method, sign)
+    assert got.shape == (3, 3, 3)
+    assert got.dtype == np.float32
+    assert got.any()
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * expected.max())
+    whole = explainer(images, CLINICAL, method, sign)
+    assert whole.shape == (3, SIDE, SIDE)
+    np.testing.assert_allclose(whole[:, ::32, ::32], got, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", gradcam.METHODS)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_per_slice_maps_equal_those_by_hand(per_slice: keras.Model, images: Array, method: str, sign: int) -> None:
+    features, gradients = _features_and_gradients(per_slice, images, sign)
+    assert len(features) == 9
+    expected = BY_HAND[method](features, gradients).reshape(3, 3, 3, 3)
+    got = gradcam.Explainer(per_slice, batch_size=2).coarse(images, method=method, sign=sign)
+    assert got.any()
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * expected.max())
+
+
+def test_the_cut_network_has_the_whole_one_s_maps(channel: keras.Model, images: Array) -> None:
+    whole = Gradcam(channel)(
+        lambda logits: logits[:, 0],
+        [images, CLINICAL],
+        penultimate_layer=resnet.last_stage(channel),
+        seek_penultimate_conv_layer=False,
+        expand_cam=False,
+        normalize_cam=False,
+    )
+    np.testing.assert_allclose(gradcam.Explainer(channel).coarse(images, CLINICAL), whole, rtol=1e-5)
+
+
+def test_explain_is_the_explainer(per_slice: keras.Model, images: Array) -> None:
+    maps = gradcam.explain(per_slice, images[:1])
+    assert maps.shape == (1, 3, SIDE, SIDE)
+    np.testing.assert_allclose(maps, gradcam.Explainer(per_slice)(images)[:1], rtol=1e-4, atol=1e-6)
+
+
+def test_a_bfloat16_network_is_explained_by_its_twin(images: Array) -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = _warmed(per_slice=True, clinical=2)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    twin = float32.twin(model)
+    assert {layer.compute_dtype for layer in twin.layers} == {"float32"}
+    assert float32.twin(twin) is twin
+    inputs = [images, CLINICAL]
+    for ours, its in zip(twin.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(ours, its)
+    np.testing.assert_allclose(twin(inputs), model(inputs), rtol=0.1)
+    expected = gradcam.explain(twin, images, CLINICAL, "gradcam++")
+    assert expected.dtype == np.float32
+    np.testing.assert_array_equal(gradcam.explain(model, images, CLINICAL, "gradcam++"), expected)
+
+
+def test_a_map_against_everything_is_empty(channel: keras.Model, images: Array) -> None:
+    saved = channel.get_layer("logit").get_weights()
+    channel.get_layer("logit").set_weights([-np.abs(saved[0]), saved[1]])
+    try:
+        maps = gradcam.explain(channel, images, CLINICAL)
+        assert gradcam.empty(maps).all()
+        assert not gradcam.normalised(maps).any()
+        assert not gradcam.empty(gradcam.explain(channel, images, CLINICAL, sign=-1)).any()
+    finally:
+        channel.get_layer("logit").set_weights(saved)
+
+
+def test_normalised_by_the_study_s_largest_value() -> None:
+    maps = np.zeros((3, 2, 1, 2))
+    maps[0] = [[[1, 2]], [[0, 4]]]
+    maps[2, 0, 0, 0] = 1e-20
+    got = gradcam.normalised(maps)
+    np.testing.assert_array_equal(got[0], [[[0.25, 0.5]], [[0, 1]]])
+    np.testing.assert_array_equal(got[2, 0, 0], [1, 0])
+    np.testing.assert_array_equal(gradcam.empty(maps), [False, True, False])
+
+
+def test_enlarged_by_hand() -> None:
+    got = gradcam.enlarged([[[0, 4], [8, 12]]], 6, 8, stride=4)
+    np.testing.assert_allclose(got[0, 0], [0, 1, 2, 3, 4, 4, 4, 4])
+    np.testing.assert_allclose(got[0, :, 0], [0, 2, 4, 6, 8, 8])
+    np.testing.assert_allclose(got[0, 2], [4, 5, 6, 7, 8, 8, 8, 8])
+
+
+def test_a_cell_stands_where_its_window_has_its_centre() -> None:
+    keras.utils.set_random_seed(0)
+    model = resnet.resnet(26, (None, None, 1))
+    features = keras.Model(model.input, model.get_layer(resnet.last_stage(model)).output)
+    images = tf.random.stateless_normal([1, 320, 320, 1], (0, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        cell = tf.reduce_sum(features(images, training=False)[:, 5, 4])
+    seen = tape.gradient(cell, images)[0, ..., 0].numpy() != 0
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    # 251 pixels: 125 on either side of pixel 32 * cell.
+    assert (rows[0], rows[-1]) == (32 * 5 - 125, 32 * 5 + 125)
+    assert (columns[0], columns[-1]) == (32 * 4 - 125, 32 * 4 + 125)
+
+
+def test_bad_arguments(channel: keras.Model, per_slice: keras.Model, images: Array) -> None:
+    explainer = gradcam.Explainer(channel)
+    good: dict[str, Any] = {"images": images, "clinical": CLINICAL}
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"method": "scorecam"}, "method must be one of"),
+        ({"sign": 0}, "sign must be 1 or -1"),
+        ({"images": images[..., :2]}, r"images must have the shape \(None, 96, 96, 3\)"),
+        ({"images": images[:0]}, "images must have the shape"),
+        ({"clinical": None}, "takes 2 clinical values"),
+        ({"clinical": CLINICAL[:2]}, r"clinical must have the shape \(3, 2\)"),
+    ]
+    for change, message in bad:
+        with pytest.raises(ValueError, match=message):
+            explainer(**(good | change))
+    with pytest.raises(ValueError, match="takes no clinical values"):
+        gradcam.explain(per_slice, images, CLINICAL)
+    with pytest.raises(ValueError, match="batch_size must be positive"):
+        gradcam.Explainer(channel, 0)
