@@ -41,6 +41,7 @@ from data_prep import (
 )
 from raspine import atomic, program
 from raspine.dicom import index
+from raspine.dicom.nifti import is_nifti
 from raspine.inputs import slices
 
 _STUDIES = flags.DEFINE_string("studies", "", "Folder with the studies: DICOM, or NIfTI files.")
@@ -77,8 +78,8 @@ def main(argv: Sequence[str]) -> None:
         raise program.UsageError(str(error)) from error
     found = index.scan([_STUDIES.value], progress=True)
     nifti = study_selection.find_nifti(pathlib.Path(_STUDIES.value))
-    chosen = study_selection.select(table, found, nifti, _DOUBTFUL.value, making.CHECK_PATIENTS.value)
     damage = unreadable.attribute(found)
+    chosen = study_selection.select(table, found, nifti, damage, _DOUBTFUL.value, making.CHECK_PATIENTS.value)
     _report_found(found, table)
     making.check_counts(rule, chosen.most_patients, "studies with an outcome")
     if making.DRY_RUN.value:
@@ -175,7 +176,8 @@ def _report_found(found: index.Index, table: outcomes.Table) -> None:
     """Prints what is in the folder and in the table, before pixels are read."""
     if table.unknown_columns:
         print(f"warning: columns of the outcomes that mean nothing here: {', '.join(table.unknown_columns)}.")
-    print(f"files: {found.files}, of them {len(found.refused)} no MR image or not readable.")
+    others = sum(not is_nifti(path) for path in found.refused)
+    print(f"files: {found.files}, of them {others} no MR image or not readable.")
     grades = outcomes.agreement(table.rows)
     print(
         f"outcomes: {len(table.rows)} usable rows; both raters graded {grades['graded_by_both']}, "

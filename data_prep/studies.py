@@ -85,6 +85,10 @@ def prepare(order: Order, options: Options) -> Prepared:
     """
     try:
         return _prepare(order, options)
+    except series.NoSeriesError as error:
+        count = order.damage.files
+        lost = f" Files of this study or beside it that cannot be read: {count}." if count else ""
+        raise RefusedStudyError(_impersonal(str(error), order.wanted) + lost) from error
     except ValueError as error:
         raise RefusedStudyError(_impersonal(str(error), order.wanted)) from error
     except OSError as error:

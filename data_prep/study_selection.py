@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from data_prep import identities, outcomes
+from data_prep import identities, outcomes, unreadable
 from data_prep.refusals import Refusal
 from raspine import pseudonyms
 from raspine.dicom import discovery
@@ -72,7 +72,12 @@ def find_nifti(folder: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def select(
-    table: outcomes.Table, index: Index, nifti: Mapping[str, pathlib.Path], doubtful: str, check_patients: bool = True
+    table: outcomes.Table,
+    index: Index,
+    nifti: Mapping[str, pathlib.Path],
+    damage: Mapping[str, unreadable.Damage],
+    doubtful: str = "exclude",
+    check_patients: bool = True,
 ) -> Selection:
     """Returns which studies have a usable outcome, and why the others are left out.
 
@@ -80,6 +85,7 @@ def select(
       table: the outcomes.
       index: the DICOM studies.
       nifti: the NIfTI files by their path in the studies folder.
+      damage: what cannot be read, by StudyInstanceUID.
       doubtful: `exclude`, `negative` or `positive`: what a doubtful consensus means.
       check_patients: refuse studies whose headers contradict patient_id.
     """
@@ -89,7 +95,7 @@ def select(
     refused |= lost
     wanted: dict[str, Wanted] = {}
     for key in sorted(named.keys() - refused.keys()):
-        result = _wanted(key, named[key], studies, doubtful)
+        result = _wanted(key, named[key], studies, damage, doubtful)
         if isinstance(result, Wanted):
             wanted[key] = result
         else:
@@ -142,7 +148,11 @@ def _has_patient(study: Study, patient: str) -> bool:
 
 
 def _wanted(
-    key: str, rows: Sequence[outcomes.Row], studies: Mapping[str, Study | pathlib.Path], doubtful: str
+    key: str,
+    rows: Sequence[outcomes.Row],
+    studies: Mapping[str, Study | pathlib.Path],
+    damage: Mapping[str, unreadable.Damage],
+    doubtful: str,
 ) -> Wanted | Refusal:
     """Returns the study of a key with its outcome, or why it has none."""
     naming = outcomes.naming(rows)
@@ -151,6 +161,9 @@ def _wanted(
     if len(rows) > 1:
         return Refusal("outcomes", f"{naming}: more than one row for this study: keep one.")
     (row,) = rows
+    if key not in studies and key in damage:
+        reason = next(iter(damage[key].reasons.values()))
+        return Refusal("study", f"no file of this study can be read: {reason}")
     if key not in studies:
         kind = "file" if row.file else "study"
         return Refusal("no such study", f"{naming}: no such {kind} in the studies folder.")

@@ -30,9 +30,7 @@ _MODEL = flags.DEFINE_string("model", None, "Model directory: best/ or last/ of 
 _DATA = flags.DEFINE_string("data", None, "Data set of data_prep.radiographs or data_prep.mri.", required=True)
 _SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Which films or studies.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to make.", required=True)
-_BATCH = flags.DEFINE_integer(
-    "batch", 8, "Films or studies that go through the network together.", lower_bound=1
-)
+_BATCH = flags.DEFINE_integer("batch", 8, "Films or studies that go through the network together.", lower_bound=1)
 for _module in (film_evaluation, study_evaluation, risk_threshold):
     flags.adopt_module_key_flags(_module)
 

@@ -22,11 +22,6 @@ def open_for(model: risk.RiskModel, folder: str) -> deformity.Data:
             f"--data: its slices are {describe(data.choice)}, the model was trained on "
             f"{describe(model.settings.choice)}: write the records again with data_prep.mri and the model's choice."
         )
-    if missing := [name for name in model.settings.columns if name not in data.columns]:
-        raise program.UsageError(
-            f"--data: the model takes the clinical column {missing[0]}, which the outcomes did not have: add it to "
-            "them and write the records again with data_prep.mri."
-        )
     return data
 
 
@@ -39,6 +34,12 @@ def batches(model: risk.RiskModel, data: deformity.Data, split: str, batch: int)
     settings = model.settings
     pipeline = data.pipeline((settings.height, settings.width), batch, "none", settings.places)
     return studies.evaluation(studies.shards(data.folder, split), pipeline)
+
+
+def notes(model: risk.RiskModel, data: deformity.Data) -> list[str]:
+    """Returns what a reader of results must know: clinical columns that the model takes and the data lack."""
+    absent = [name for name in model.settings.columns if name not in data.columns]
+    return [f"clinical columns that the data do not have count as missing: {', '.join(absent)}."] if absent else []
 
 
 def describe(choice: slices.Choice) -> str:

@@ -27,7 +27,8 @@ def parse(column: str, text: str) -> float:
     Args:
       column: one of COLUMNS.
       text: age and disease_duration in years (with a decimal point or comma; a duration is negative before the
-        diagnosis); sex `female` (1) or `male` (0); rf, anti_ccp and biologic `yes` (1) or `no` (0), also written `positive` and `negative`.
+        diagnosis); sex `female` (1) or `male` (0); rf, anti_ccp and biologic `yes` (1) or `no` (0), also written
+        `positive` and `negative`.
 
     Raises:
       ClinicalError: the column or the value is none of these.

@@ -174,7 +174,8 @@ class Task(loop.Task):
             pool=recipe.pool,
         )
         if self._start:
-            imagenet.load_into(network, self._start)
+            # Slices come standardised, the published weights know grey levels of 0 to 255.
+            imagenet.load_into(network, self._start, imagenet.GREY_DEVIATION)
         return network
 
     def loss(self) -> keras.losses.Loss:

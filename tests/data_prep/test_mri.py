@@ -259,6 +259,11 @@ def test_bad_input_is_refused_by_name_and_the_rest_converted(archive: Archive, r
         dataset = pydicom.dcmread(path)
         del dataset.ImageOrientationPatient
         dataset.save_as(path)
+    for path in archive.add("ruined"):
+        path.write_bytes(path.read_bytes()[:-200])
+    for path in archive.add("half-ruined"):
+        path.write_bytes(path.read_bytes()[:-200])
+    archive.series("half-ruined", 2, **T1)
     archive.outcome("absent")
     archive.series("unasked")
     archive.outcome("doubted", "doubtful")
@@ -283,6 +288,8 @@ def test_bad_input_is_refused_by_name_and_the_rest_converted(archive: Archive, r
         "axial-only": "no sagittal T2 series. Refused: series 1: axial",
         "t1-only": "no sagittal T2 series. Refused: series 1: TE 10 ms",
         "truncated": "a file of the series taken cannot be read, so a slice may be missing:",
+        "ruined": "no file of this study can be read:",
+        "half-ruined": "Files of this study or beside it that cannot be read: 8.",
         "no-orientation": "no Image Orientation (0020,0037)",
         "absent": "no such study in the studies folder.",
         "doubted": "the outcome is doubtful and --doubtful is exclude.",
@@ -307,7 +314,7 @@ def test_bad_input_is_refused_by_name_and_the_rest_converted(archive: Archive, r
     assert [(line["images"], line["taken"]) for line in stacks] == [("8", "1"), ("8", "0")]
     assert archive.dataset()["studies_without_outcome"] == [name["unasked"]]
     assert f"refused ({len(refused)}):" in out
-    assert archive.dataset()["refused"] == {"doubtful": 1, "no such study": 2, "outcomes": 3, "study": 6}
+    assert archive.dataset()["refused"] == {"doubtful": 1, "no such study": 2, "outcomes": 3, "study": 8}
 
 
 def test_gaps_can_be_interpolated_and_doubts_decided(archive: Archive, run: Run) -> None:

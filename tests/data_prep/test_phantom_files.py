@@ -212,7 +212,7 @@ def test_a_folder_with_content_is_refused_in_one_line(tmp_path: pathlib.Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["keep.txt"]
 
 
-@pytest.mark.parametrize("flag", ["--kind=mri", "--patients=0", "--patients=x", "--seed=-1"])
+@pytest.mark.parametrize("flag", ["--kind=ct", "--patients=0", "--patients=x", "--seed=-1"])
 def test_wrong_flags_end_with_status_two(tmp_path: pathlib.Path, flag: str) -> None:
     done = _run(flag, f"--output_dir={tmp_path / 'out'}")
     assert done.returncode == 2

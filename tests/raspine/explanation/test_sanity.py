@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from raspine.explanation import gradcam, sanity
+from raspine.explanation import sanity
 from raspine.models import resnet
 
 
@@ -18,7 +18,8 @@ def _inputs(batch: int = 4) -> list[np.ndarray]:
 
 def test_randomised_draws_every_kernel_anew(model: keras.Model) -> None:
     before = [weight.copy() for weight in model.get_weights()]
-    fresh, same, other = (sanity.randomised(model, seed) for seed in (1, 1, 2))
+    fresh, same = (sanity.randomised(model, 1) for _ in range(2))
+    other = sanity.randomised(model, 2)
     kernels = 0
     for mine, weight in zip(fresh.weights, model.weights, strict=True):
         assert mine.shape == weight.shape
@@ -32,8 +33,6 @@ def test_randomised_draws_every_kernel_anew(model: keras.Model) -> None:
     assert any((a != b).any() for a, b in zip(fresh.get_weights(), other.get_weights(), strict=True))
     for old, now in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, now)
-    images, clinical = _inputs(1)
-    assert gradcam.explain(fresh, images, clinical).shape == (1, 2, 64, 64)
 
 
 def test_calibration_takes_the_batch_s_statistics(model: keras.Model) -> None:

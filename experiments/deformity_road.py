@@ -1,0 +1,159 @@
+"""The deformity road on synthetic studies: DICOM, TFRecords, a network, figures beside the best possible, Grad-CAM."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+from typing import Any
+
+from experiments import phantom_truth, steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How large the road is.
+
+    Attributes:
+      train, validation, test: synthetic patients in each split.
+      unseen: patients of another seed, with everything that a scanner sends, for experiments.predict.
+      matrix: rows and columns that the scanners acquire; 0 for their own.
+      size: rows and columns of the slices.
+      pixel_mm: of the slices.
+      flagfile: of the training.
+      seed: of the patients and the training.
+    """
+
+    train: int
+    validation: int
+    test: int
+    unseen: int
+    matrix: int
+    size: int
+    pixel_mm: float
+    flagfile: pathlib.Path
+    seed: int
+
+    @property
+    def patients(self) -> int:
+        """Patients of all splits."""
+        return self.train + self.validation + self.test
+
+
+def run(work: pathlib.Path, results: pathlib.Path, plan: Plan) -> list[str]:
+    """Goes the whole road and returns lines for people.
+
+    Args:
+      work: folder for what lies in between.
+      results: folder to make: best/, summary.json, predictions.json, pictures.
+      plan: how large.
+    """
+    _make_records(work, plan)
+    model = f"--model={work / 'run' / 'best'}"
+    steps.run(
+        f"training a ResNet on {plan.train} synthetic patients",
+        "experiments.train",
+        f"--flagfile={plan.flagfile}",
+        f"--data={work / 'records'}",
+        f"--output_dir={work / 'run'}",
+        f"--seed={plan.seed}",
+    )
+    _evaluate(work, model)
+    _predict(work, model, plan)
+    _collect(work, results)
+    return _figures(results, phantom_truth.bayes_auc(work / "studies"))
+
+
+def _make_records(work: pathlib.Path, plan: Plan) -> None:
+    studies = work / "studies"
+    steps.run(
+        "making synthetic MRI studies as DICOM",
+        "data_prep.phantom",
+        "--kind=mri",
+        f"--patients={plan.patients}",
+        f"--seed={plan.seed}",
+        "--content=baseline_t2",
+        "--doubtful=0",
+        f"--matrix={plan.matrix}",
+        f"--output_dir={studies}",
+    )
+    steps.run(
+        "writing TFRecords, split by patient",
+        "data_prep.mri",
+        f"--studies={studies / 'dicom'}",
+        f"--outcomes={studies / 'outcomes.csv'}",
+        f"--split_counts={plan.train},{plan.validation},{plan.test}",
+        "--stratify",
+        f"--pixel_mm={plan.pixel_mm}",
+        f"--size={plan.size},{plan.size}",
+        f"--private_log={work / 'names.csv'}",
+        f"--output_dir={work / 'records'}",
+    )
+
+
+def _evaluate(work: pathlib.Path, model: str) -> None:
+    studies, data = work / "studies", f"--data={work / 'records'}"
+    truth = phantom_truth.of_data(studies, work / "names.csv")
+    phantom_truth.write_reference(work / "bayes.csv", truth)
+    phantom_truth.gather_masks(work / "masks", studies, truth)
+    steps.run(
+        "evaluating on unseen patients",
+        "experiments.evaluate",
+        model,
+        data,
+        "--split=test",
+        f"--reference={work / 'bayes.csv'}",
+        f"--output_dir={work / 'evaluated'}",
+    )
+    steps.run(
+        "explaining: Grad-CAM, and whether it looks where the sign is",
+        "experiments.explain",
+        model,
+        data,
+        "--split=test",
+        f"--masks={work / 'masks'}",
+        f"--output_dir={work / 'explained'}",
+    )
+
+
+def _predict(work: pathlib.Path, model: str, plan: Plan) -> None:
+    others = work / "others"
+    steps.run(
+        "making other patients, with every series that a scanner sends",
+        "data_prep.phantom",
+        "--kind=mri",
+        f"--patients={plan.unseen}",
+        f"--seed={plan.seed + 1}",
+        f"--output_dir={others}",
+    )
+    steps.run(
+        "scoring their study folders",
+        "experiments.predict",
+        model,
+        f"--output_dir={work / 'predicted'}",
+        str(others / "dicom"),
+    )
+
+
+def _collect(work: pathlib.Path, results: pathlib.Path) -> None:
+    shutil.copytree(work / "evaluated", results)
+    shutil.copytree(work / "explained", results / "explained")
+    for name in ("predictions.json", "predictions.csv", "refused.csv", "overlays"):
+        shutil.move(work / "predicted" / name, results / name)
+    shutil.copytree(work / "run" / "best", results / "best")
+
+
+def _figures(results: pathlib.Path, best_possible: float) -> list[str]:
+    summary = _json(results / "summary.json")
+    energy = _json(results / "explained" / "explanations.json")["energy"]
+    low, high = summary["auc_ci"]
+    return [
+        f"Deformity, synthetic studies of patients unseen in training ({summary['n']} studies):",
+        f"  AUC                        {summary['auc']:.3f} [{low:.3f}, {high:.3f}]",
+        f"  the Bayes score's AUC      {summary['reference_auc']:.3f} on them, {best_possible:.3f} over all patients",
+        f"  Grad-CAM within the sign   {energy['trained']:.1%}, of a randomised network {energy['randomised']:.1%}",
+        f"  study folders scored       {len(_json(results / 'predictions.json'))}",
+    ]
+
+
+def _json(path: pathlib.Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
