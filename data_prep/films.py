@@ -13,8 +13,8 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from data_prep import ahead, identities, labels
-from raspine import geometry, landmarks, records
+from data_prep import identities, labels
+from raspine import ahead, geometry, landmarks, records
 from raspine.dicom import film as film_reader
 from raspine.dicom import parse, raster
 from raspine.dicom import spacing as spacings

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep import ahead, unreadable
+from data_prep import unreadable
 from data_prep.study_selection import Wanted
-from raspine import scan, study_records
+from raspine import ahead, scan, study_records
 from raspine.dicom import header, series
 from raspine.dicom.study import Series, Study
 from raspine.inputs import slices

@@ -17,7 +17,7 @@ class Plan:
       train, validation, test: synthetic patients in each split.
       unseen: patients of another seed, with everything that a scanner sends, for experiments.predict.
       matrix: rows and columns that the scanners acquire; 0 for their own.
-      size: rows and columns of the slices.
+      size: (rows, columns) of the slices.
       pixel_mm: of the slices.
       flagfile: of the training.
       seed: of the patients and the training.
@@ -28,7 +28,7 @@ class Plan:
     test: int
     unseen: int
     matrix: int
-    size: int
+    size: tuple[int, int]
     pixel_mm: float
     flagfile: pathlib.Path
     seed: int
@@ -84,7 +84,7 @@ def _make_records(work: pathlib.Path, plan: Plan) -> None:
         f"--split_counts={plan.train},{plan.validation},{plan.test}",
         "--stratify",
         f"--pixel_mm={plan.pixel_mm}",
-        f"--size={plan.size},{plan.size}",
+        f"--size={plan.size[0]},{plan.size[1]}",
         f"--private_log={work / 'names.csv'}",
         f"--output_dir={work / 'records'}",
     )

@@ -54,6 +54,7 @@ flags.adopt_module_key_flags(risk_threshold)
 
 _NAMES = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
 _COLOURS = {"positive": "#ff8a7a", "negative": "#8fd3ff"}
+_RANDOM = "red: of a network with freshly drawn weights, not of the one that gave the risk"
 _ACROSS = 2  # examples side by side on the sheet
 _IN_A_ROW = 6  # slices of an example on the sheet
 Explained = tuple[examples.Example, study_records.StudyRecord]
@@ -64,7 +65,7 @@ def main(argv: Sequence[str]) -> None:
     files, fixed = _check_flags(argv)
     model = models.load_risk(_MODEL.value)
     data = study_data.open_for(model, _DATA.value)
-    threshold, source = fixed or (model.threshold, "the model's own")
+    threshold, source = fixed or risk_threshold.own(model)
     with requests.shards_read():
         batches = study_data.batches(model, data, _SPLIT.value, _BATCH.value)
         found = studies.scored(model, batches, data.studies.get(_SPLIT.value), progress=True)
@@ -177,9 +178,8 @@ def _explain(
             of_method = "" if method == _methods()[0] else f"_{method}"
             _sheet(folder / f"figure6{of_method}.png", model, shown, [found[0] for found in maps], _NAMES[method])
             if len(networks) > 1:
-                title = f"{_NAMES[method]}, random weights"
                 path = folder / f"figure6{of_method}_randomised.png"
-                _sheet(path, model, shown, [found[1] for found in maps], title)
+                _sheet(path, model, shown, [found[1] for found in maps], _NAMES[method], random=True)
     return entries
 
 
@@ -198,9 +198,11 @@ def _picture(
     found: explained.Maps,
     title: str,
     columns: int = 3,
+    random: bool = False,
 ) -> drawing.Picture:
     lines = [f"{example.study}: {examples.TITLES[example.group]}"]
     lines += [f"flags: {', '.join(record.flags)}"] if record.flags else []
+    lines += [_RANDOM] if random else []
     against = " (against)" if _SIGN.value == "-1" else ""
     heading = f"Risk {example.risk:.2f}: {example.verdict}"
     caption = overlay.Caption(heading, title + against, lines, _COLOURS[example.verdict])
@@ -215,11 +217,12 @@ def _sheet(
     shown: Sequence[Explained],
     maps: Sequence[explained.Maps],
     title: str,
+    random: bool = False,
 ) -> None:
     rows: list[list[drawing.Picture]] = []
     for _, members in itertools.groupby(zip(shown, maps, strict=True), lambda pair: pair[0][0].group):
         columns = min(model.settings.choice.count, _IN_A_ROW)
-        pictures = [_picture(model, *one, found, title, columns) for one, found in members]
+        pictures = [_picture(model, *one, found, title, columns, random) for one, found in members]
         rows += [pictures[start : start + _ACROSS] for start in range(0, len(pictures), _ACROSS)]
     drawing.write_png(path, sheet.grid(rows))
 

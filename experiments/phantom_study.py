@@ -26,9 +26,6 @@ _TEST = flags.DEFINE_integer("test", 600, "Synthetic patients to test on.", lowe
 _FLAGFILE = flags.DEFINE_string(
     "recipe", str(pathlib.Path(__file__).parent / "deformity" / "study.flags"), "Flag file of the training."
 )
-_MATRIX = flags.DEFINE_integer("matrix", 192, "Rows and columns that the scanners acquire; 0: their own.")
-_SIZE = flags.DEFINE_integer("size", 160, "Rows and columns of the slices.", lower_bound=32)
-_PIXEL_MM = flags.DEFINE_float("pixel_mm", 1.2, "Of the slices, mm.", lower_bound=0.1)
 _SEED = flags.DEFINE_integer("seed", 1, "Of the synthetic patients and the training.", lower_bound=0)
 
 
@@ -56,9 +53,9 @@ def _plan() -> deformity_road.Plan:
         validation=_VALIDATION.value,
         test=_TEST.value,
         unseen=4,
-        matrix=_MATRIX.value,
-        size=_SIZE.value,
-        pixel_mm=_PIXEL_MM.value,
+        matrix=256,
+        size=(208, 144),
+        pixel_mm=0.8,
         flagfile=pathlib.Path(_FLAGFILE.value),
         seed=_SEED.value,
     )

@@ -32,12 +32,17 @@ from raspine import atomic, landmarker, program, pseudonyms
 
 _MODEL = flags.DEFINE_string("model", None, "Model directory: best/ or last/ of a run.", required=True)
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to make.", required=True)
-_BATCH = flags.DEFINE_integer("batch", 8, "Films or studies that go through the network together.", lower_bound=1)
+_BATCH = flags.DEFINE_integer(
+    "batch", None, "How many go through the network together: 8 films or 2 studies unless given.", lower_bound=1
+)
 _WORKERS = flags.DEFINE_integer("workers", 2, "Threads that read, and that draw.", lower_bound=1)
 _OVERLAYS = flags.DEFINE_bool("overlays", True, "Draw a picture of each film or study.")
 _PRIVATE_LOG = flags.DEFINE_string("private_log", "", "CSV file to make, mode 0600: which file or study each is.")
 for _module in (film_prediction, study_prediction, risk_threshold):
     flags.adopt_module_key_flags(_module)
+
+# A study is six pictures to a per-slice network, which makes large maps of each.
+_FILMS, _STUDIES = 8, 2
 
 
 def main(argv: Sequence[str]) -> None:
@@ -52,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
         model=_MODEL.value,
         paths=tuple(argv[1:]),
         output_dir=_OUTPUT_DIR.value,
-        batch=_BATCH.value,
+        batch=_BATCH.value or (_FILMS if is_film else _STUDIES),
         workers=_WORKERS.value,
         overlays=_OVERLAYS.value,
         private_log=_PRIVATE_LOG.value,

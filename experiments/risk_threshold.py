@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-from raspine import program
+from raspine import program, risk
 
 THRESHOLD = flags.DEFINE_float(
     "threshold", None, "Risk from which a verdict is positive.", lower_bound=0, upper_bound=1
@@ -38,6 +38,13 @@ def fixed() -> Fixed | None:
     if THRESHOLD_FROM.value is not None:
         return of_run(THRESHOLD_FROM.value)
     return None if THRESHOLD.value is None else (THRESHOLD.value, "given")
+
+
+def own(model: risk.RiskModel) -> Fixed:
+    """Returns the threshold that a model came with, and where it is from."""
+    if model.card.get("validation", {}).get("val_threshold") is None:
+        return model.threshold, "the model's own: it was trained without validation studies"
+    return model.threshold, "the model's own: Youden's index on the validation studies of its training"
 
 
 def of_run(folder: str) -> Fixed:

@@ -90,18 +90,12 @@ def _chosen(
     if not data.studies.get("validation"):
         if _rule_given():
             raise program.UsageError("--threshold_rule needs a validation split, which the data do not have.")
-        return _own(model)
+        return risk_threshold.own(model)
     same = request.split == "validation"
     held_out = (found if same else _scored(model, data, "validation", request.batch)).known()
     wanted = _SENSITIVITY.value if _RULE.value == "sensitivity" else None
     point = operating_point.choose(held_out.risks, held_out.outcomes, wanted)
     return point.threshold, f"validation split: {point}"
-
-
-def _own(model: risk.RiskModel) -> tuple[float, str]:
-    if model.card.get("validation", {}).get("val_threshold") is None:
-        return model.threshold, "the model's own: it was trained without validation studies"
-    return model.threshold, "the model's own: Youden's index on the validation studies of its training"
 
 
 def _compared(known: studies.Studies, reference: dict[str, float]) -> dict[str, Any]:

@@ -315,7 +315,8 @@ def _closing(results: Results, found: study_search.Found, output_dir: str) -> st
             f"{output_dir}/refused.csv."
         )
     count = collections.Counter(row["verdict"] for row in results.rows)
+    studies = "study" if len(results.rows) == 1 else "studies"
     return (
-        f"{len(results.rows)} studies scored ({count['positive']} positive, {count['negative']} negative), "
+        f"{len(results.rows)} {studies} scored ({count['positive']} positive, {count['negative']} negative), "
         f"{len(results.refused)} refused: {output_dir} ({drawing.RESEARCH_USE})"
     )

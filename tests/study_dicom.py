@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 ROWS, COLUMNS, PITCH, SPACING = 20, 16, 4.0, 1.5
 SAGITTAL, AXIAL = (0, 1, 0, 0, 0, -1), (1, 0, 0, 0, 1, 0)
-T2 = {"EchoTime": 100, "RepetitionTime": 3500, "ScanningSequence": "SE", "SeriesDescription": "T2 SAG"}
-T1 = {"EchoTime": 10, "RepetitionTime": 500, "ScanningSequence": "SE", "SeriesDescription": "T1 SAG"}
-AXIAL_T2 = {**T2, "SeriesDescription": "T2 AX", "ImageOrientationPatient": list(AXIAL)}
+Tags = dict[str, Any]
+T2: Tags = {"EchoTime": 100, "RepetitionTime": 3500, "ScanningSequence": "SE", "SeriesDescription": "T2 SAG"}
+T1: Tags = {"EchoTime": 10, "RepetitionTime": 500, "ScanningSequence": "SE", "SeriesDescription": "T1 SAG"}
+AXIAL_T2: Tags = {**T2, "SeriesDescription": "T2 AX", "ImageOrientationPatient": list(AXIAL)}
 
 
 def uid(*names: object) -> str:
@@ -38,12 +39,12 @@ def truncate(path: pathlib.Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def _image(study: str, number: int, index: int, tags: dict[str, Any]) -> Dataset:
+def _image(study: str, number: int, index: int, tags: Tags) -> Dataset:
     image = Dataset()
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID = MRImageStorage
-    image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID = uid(study, number, index)
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = UID(uid(study, number, index))
     image.StudyInstanceUID, image.SeriesInstanceUID = uid(study), uid(study, number)
     image.PatientID, image.PatientName, image.StudyDate = f"SECRET-{study}", "Secret^Name", "20200101"
     image.Modality, image.SeriesNumber, image.InstanceNumber = "MR", number, index + 1

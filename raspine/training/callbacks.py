@@ -1,9 +1,12 @@
 """What happens between epochs, whatever is trained: monitoring, the model directories, the state to resume from."""
 
+import collections
 import json
 import os
 import pathlib
+import resource
 import shutil
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -177,6 +180,35 @@ class Progress(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leaves the finished bar."""
         self._bar.close()
+
+
+class Pace(keras.callbacks.Callback):
+    """What a step costs, for run.json: the first one apart, since it traces the graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._first, self._began = 0.0, 0.0
+        self._steps: collections.deque[float] = collections.deque(maxlen=1000)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock."""
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stops it."""
+        taken = time.perf_counter() - self._began
+        if not self._first:
+            self._first = taken
+            return
+        self._steps.append(taken)
+
+    def facts(self) -> dict[str, float | None]:
+        """Returns the median step and the first one in seconds, and the process's peak resident memory in MiB."""
+        return {
+            "step_seconds": round(statistics.median(self._steps), 4) if self._steps else None,
+            "first_step_seconds": round(self._first, 1),
+            "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        }
 
 
 class StopOnNaN(keras.callbacks.Callback):

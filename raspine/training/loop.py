@@ -167,7 +167,9 @@ def train(
     if done < recipe.epochs and not patience.is_over():
         watching = [average] if average else []
         watching += task.watching(subject, folder / "tensorboard")
-        _fit(network, task, [*watching, patience, keeper], done)
+        pace = callbacks.Pace()
+        _fit(network, task, [pace, *watching, patience, keeper], done)
+        report.update({"pace": pace.facts()})
     return report.values
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-RETRO_ODONTOID_WEIGHT = 4.4
-SUBAXIAL_WEIGHT = 3.0
+RETRO_ODONTOID_WEIGHT = 5.0
+SUBAXIAL_WEIGHT = 3.2
 PREVALENCE_RANGE = (0.05, 0.95)
 SAMPLE = 200_000
 _SAMPLE_SEED = 20_240_607

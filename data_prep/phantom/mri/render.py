@@ -109,7 +109,7 @@ def _sensitivity(canvas: Canvas, skin: soft_tissue.Surface, scanner: Scanner, ge
     # The coil bends with the nape, but less: it touches the head and the back.
     plane = np.float32(0.5) * (skin.back(heights(canvas.z)) + skin.back(heights(np.zeros(1, np.float32)))) + 12
     depth = np.maximum(plane - canvas.y, 0)
-    coil = np.float32(0.10) + np.float32(1.5) * np.exp(-depth * np.float32(1 / scanner.reach))
+    coil = np.float32(0.35) + np.float32(0.9) * np.exp(-depth * np.float32(1 / scanner.reach))
     coil *= np.exp(-np.square((canvas.z - middle) * end) * np.float32(0.7))
     band = np.clip((canvas.y + 45 + np.float32(0.35) * canvas.z) * np.float32(0.05), 0, 1)
     return np.asarray(coil * (np.float32(0.35) + np.float32(0.65) * band), np.float32)

@@ -36,6 +36,8 @@ def undisturbed(data: deformity.Data, tmp_path_factory: pytest.TempPathFactory) 
 def test_a_run_leaves_models_figures_and_a_threshold(undisturbed: pathlib.Path) -> None:
     run = json.loads((undisturbed / "run.json").read_text())
     assert {"loss", "val_loss", "val_auc", "val_threshold"} <= set(run["history"][0])
+    assert run["pace"]["step_seconds"] > 0
+    assert run["pace"]["peak_memory_mib"] > 100
     assert run["best"]["val_auc"] == max(entry["val_auc"] for entry in run["history"])
     model = risk.load(undisturbed / "best")
     assert model.threshold == run["best"]["val_threshold"]
