@@ -144,7 +144,7 @@ def _collect(work: pathlib.Path, results: pathlib.Path) -> None:
 
 def _figures(results: pathlib.Path, best_possible: float) -> list[str]:
     summary = _json(results / "summary.json")
-    energy = _json(results / "explained" / "explanations.json")["energy"]
+    energy = _json(results / "explained" / "explanations.json")["energy"]["gradcam"]
     low, high = summary["auc_ci"]
     return [
         f"Deformity, synthetic studies of patients unseen in training ({summary['n']} studies):",

@@ -144,7 +144,7 @@ def _networks(model: risk.RiskModel, found: studies.Studies) -> list[gradcam.Exp
     """Returns explainers of the trained network, then of those with freshly drawn weights."""
     made = [gradcam.Explainer(model.network, _BATCH.value)]
     if _SANITY.value:
-        first = list(itertools.islice(_stored(found.names), 8))
+        first = list(itertools.islice(_stored(found.names), _BATCH.value))
         typical = explained.network_inputs(model, first)
         for draw in range(_DRAWS.value):
             fresh = sanity.randomised(model.network, _SEED.value * 1000 + draw, typical)

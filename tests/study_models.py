@@ -3,10 +3,10 @@
 import pathlib
 
 import keras
+from study_shards import CHOICE, COUNT
 
 from raspine import risk
 from raspine.models import resnet
-from study_shards import CHOICE, COUNT
 
 SIDE = 32
 THRESHOLD = 0.4

@@ -24,7 +24,7 @@ def study(name: str, outcome: int, rng: np.random.Generator) -> study_records.St
         patient=f"P{name}",
         slices=pixels.astype(np.uint16),
         affine=np.diag([1.0, 1.0, 3.0, 1.0]),
-        positions_mm=np.arange(COUNT) * 3.0,
+        positions_mm=np.arange(COUNT, dtype=np.float64) * 3.0,
         spacing_mm=(1.0, 1.0),
         choice=CHOICE.to_dict(),
         outcome=outcome,

@@ -14,6 +14,7 @@ from raspine.dicom.sagittal import Volume, VolumeError, canonical
 
 SUFFIXES = (".nii", ".nii.gz")
 MAX_VOXELS = 1 << 28
+MIN_VALUES = 16  # masks and label maps hold fewer, images many more
 _COMPLEX = (SimpleITK.sitkComplexFloat32, SimpleITK.sitkComplexFloat64)
 
 
@@ -41,7 +42,9 @@ def read(path: str | os.PathLike[str]) -> Volume:
         raise VolumeError("the file cannot be read as NIfTI: damaged, or its axes are not at right angles.") from error
     while image.GetDimension() > 3:
         image = image[..., 0]
-    return canonical(SimpleITK.GetArrayFromImage(image), affine_of(image))
+    voxels = SimpleITK.GetArrayFromImage(image)
+    _check_grey(voxels)
+    return canonical(voxels, affine_of(image))
 
 
 def affine_of(image: SimpleITK.Image) -> np.ndarray:
@@ -50,6 +53,14 @@ def affine_of(image: SimpleITK.Image) -> np.ndarray:
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()
     return affine
+
+
+def _check_grey(voxels: np.ndarray) -> None:
+    """Refuses masks; looks at the whole volume only where its first slices hold few values."""
+    if len(np.unique(voxels[: max(1, len(voxels) // 8)])) >= MIN_VALUES:
+        return
+    if (count := len(np.unique(voxels))) < MIN_VALUES:
+        raise VolumeError(f"the NIfTI file holds {count} different values: a mask or label map, not an image.")
 
 
 def _check(reader: SimpleITK.ImageFileReader) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
 from raspine.explanation import float32
@@ -90,6 +91,7 @@ def _calibrate(model: keras.Model, inputs: Any) -> None:
     momenta = [layer.momentum for layer in moving]
     for layer in moving:
         layer.momentum = 0.0
-    model(inputs, training=True)
+    # As a graph: run eagerly, a functional model keeps every layer's output until its end.
+    tf.function(lambda values: model(values, training=True))(inputs)
     for layer, momentum in zip(moving, momenta, strict=True):
         layer.momentum = momentum

@@ -63,7 +63,7 @@ def test_every_series_of_other_patients_is_sorted_out(results: pathlib.Path) -> 
 
 
 def test_grad_cam_is_compared_with_a_randomised_network(results: pathlib.Path) -> None:
-    energy = json.loads((results / "results" / "explained" / "explanations.json").read_text())["energy"]
+    energy = json.loads((results / "results" / "explained" / "explanations.json").read_text())["energy"]["gradcam"]
     assert 0 <= energy["randomised"] <= 1
     assert 0 <= energy["trained"] <= 1
     assert list((results / "results" / "explained").glob("*.png"))

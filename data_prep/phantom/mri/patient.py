@@ -166,7 +166,7 @@ def sample_anatomy(g: Generator) -> Anatomy:
         shift=(
             _between(g, 0.0, 1.5, -3.0, 3.0),
             _between(g, 0.0, 6.0, -12.0, 12.0),
-            _between(g, -14.0, 5.0, -24.0, -4.0),
+            _between(g, 0.0, 6.0, -12.0, 12.0),
         ),
         detail_seed=int(g.integers(2**31)),
     )

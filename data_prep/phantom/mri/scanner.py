@@ -168,7 +168,7 @@ def plan(anatomy: Anatomy, g: Generator) -> Session:
         scanner=scanner,
         slices=int(g.choice([13, 15, 17] if scanner.name == "A" else [11, 12, 13])),
         zoom=float(g.uniform(0.94, 1.08)),
-        centre=(anatomy.shift[0] + aim[0], anatomy.shift[1] - 4.0 + aim[1], anatomy.shift[2] - 12.0 + aim[2]),
+        centre=(anatomy.shift[0] + aim[0], anatomy.shift[1] - 4.0 + aim[1], anatomy.shift[2] + 2.0 + aim[2]),
         yaw=0.7 * anatomy.yaw + float(turn[0]),
         roll=0.7 * anatomy.roll + float(turn[1]),
         enhanced=bool(g.random() < scanner.enhanced_share),

@@ -16,7 +16,7 @@ def paint_retro_odontoid(canvas: Canvas, anatomy: Anatomy, findings: Findings, p
     grade = findings.retro_odontoid
     if grade <= 0:
         return
-    half = (7.0 + 2.0 * grade, 2.6 + 1.9 * grade, 5.5 + 3.5 * grade)
+    half = (7.0 + 2.5 * grade, 2.6 + 2.2 * grade, 5.5 + 4.0 * grade)
     frame = atlas_plane(posed).at(0.3 * anatomy.retrodental, 0.0)
     box = canvas.around(0.0, frame.centre, 2 * half[2], half[0] + 1)
     if box is None:
@@ -24,7 +24,7 @@ def paint_retro_odontoid(canvas: Canvas, anatomy: Anatomy, findings: Findings, p
     x, u, v = canvas.local(box, frame)
     bent = np.asarray(u + np.float32(_BEND) * np.square(v), np.float32)
     share = canvas.coverage(block((x, bent, v), half, 2))
-    canvas.blend(box, "sign", np.float32(0.25 + 0.75 * grade) * share)
+    canvas.blend(box, "sign", np.float32(0.2 + 0.7 * grade) * share)
     canvas.mask[box][share > 0] = RETRO_ODONTOID
 
 
