@@ -67,9 +67,9 @@ def _plan() -> deformity_road.Plan:
         validation=40,
         test=60,
         unseen=4,
-        matrix=256,
-        size=(208, 144),
-        pixel_mm=0.8,
+        matrix=160,
+        size=(112, 72),
+        pixel_mm=1.6,
         flagfile=_FLAGFILE,
         seed=_SEED.value,
     )

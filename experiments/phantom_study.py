@@ -20,7 +20,7 @@ from experiments import deformity_road, steps
 from raspine import atomic, program
 
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the results; made anew.", required=True)
-_TRAIN = flags.DEFINE_integer("train", 1600, "Synthetic patients to train on.", lower_bound=20)
+_TRAIN = flags.DEFINE_integer("train", 2000, "Synthetic patients to train on.", lower_bound=20)
 _VALIDATION = flags.DEFINE_integer("validation", 300, "Synthetic patients to choose the epoch on.", lower_bound=10)
 _TEST = flags.DEFINE_integer("test", 600, "Synthetic patients to test on.", lower_bound=10)
 _FLAGFILE = flags.DEFINE_string(
@@ -53,9 +53,9 @@ def _plan() -> deformity_road.Plan:
         validation=_VALIDATION.value,
         test=_TEST.value,
         unseen=4,
-        matrix=256,
-        size=(208, 144),
-        pixel_mm=0.8,
+        matrix=208,
+        size=(176, 112),
+        pixel_mm=1.0,
         flagfile=pathlib.Path(_FLAGFILE.value),
         seed=_SEED.value,
     )
