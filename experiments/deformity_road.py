@@ -39,8 +39,8 @@ class Plan:
         return self.train + self.validation + self.test
 
 
-def run(work: pathlib.Path, results: pathlib.Path, plan: Plan) -> list[str]:
-    """Goes the whole road and returns lines for people.
+def run(work: pathlib.Path, results: pathlib.Path, plan: Plan) -> None:
+    """Goes the whole road.
 
     Args:
       work: folder for what lies in between.
@@ -60,7 +60,6 @@ def run(work: pathlib.Path, results: pathlib.Path, plan: Plan) -> list[str]:
     _evaluate(work, model)
     _predict(work, model, plan)
     _collect(work, results)
-    return _figures(results, phantom_truth.bayes_auc(work / "studies"))
 
 
 def _make_records(work: pathlib.Path, plan: Plan) -> None:
@@ -142,7 +141,9 @@ def _collect(work: pathlib.Path, results: pathlib.Path) -> None:
     shutil.copytree(work / "run" / "best", results / "best")
 
 
-def _figures(results: pathlib.Path, best_possible: float) -> list[str]:
+def figures(work: pathlib.Path, results: pathlib.Path) -> list[str]:
+    """Returns what the road has shown, in lines for people."""
+    best_possible = phantom_truth.bayes_auc(work / "studies")
     summary = _json(results / "summary.json")
     energy = _json(results / "explained" / "explanations.json")["energy"]["gradcam"]
     low, high = summary["auc_ci"]

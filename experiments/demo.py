@@ -2,29 +2,32 @@
 
     make demo        (or: python -m experiments.demo --output_dir=build/demo)
 
-Everything is synthetic: the figures say that the roads work, nothing about patients. Leaves in --output_dir:
-subluxation/ and deformity/, each with best/, summary.json, predictions.json and pictures.
+Everything is synthetic: the figures say that the roads work, nothing about patients. The two roads run side by side,
+for small networks do not fill two cores. Leaves in --output_dir subluxation/ and deformity/, each with best/,
+summary.json, predictions.json and pictures.
 """
 
 import pathlib
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 
 from absl import flags
 
-from experiments import deformity_road, steps, subluxation_road
+from experiments import deformity_road, side_by_side, steps, subluxation_road
 from raspine import atomic, program
 
 ROADS = ("subluxation", "deformity")
 
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "build/demo", "Folder of the results; made anew.")
-_ROADS = flags.DEFINE_multi_enum("road", list(ROADS), list(ROADS), "Which road; give it twice for both.")
+_ROAD = flags.DEFINE_enum("road", "both", ["both", *ROADS], "Which road.")
 _PATIENTS = flags.DEFINE_integer("patients", 44, "Synthetic patients to train on, three films each.", lower_bound=8)
 _UNSEEN = flags.DEFINE_integer("unseen_patients", 16, "Synthetic patients that training never sees.", lower_bound=1)
-_STUDIES = flags.DEFINE_integer("studies", 200, "Synthetic MRI studies to train on.", lower_bound=20)
+_STUDIES = flags.DEFINE_integer("studies", 400, "Synthetic MRI studies to train on.", lower_bound=20)
 _SEED = flags.DEFINE_integer("seed", 1, "Of the synthetic patients and the training.", lower_bound=0)
 
+_MARKER = ".raspine-demo"
 _FLAGFILE = pathlib.Path(__file__).parent / "deformity" / "demo.flags"
 
 
@@ -34,39 +37,48 @@ def main(argv: Sequence[str]) -> None:
         raise program.UsageError(f"arguments are given as --flag=value. Received: {' '.join(argv[1:])}.")
     began = time.monotonic()
     folder = pathlib.Path(_OUTPUT_DIR.value)
-    steps.claim(folder, ".raspine-demo")
-    lines: list[str] = []
-    for road in ROADS:
-        if road in _ROADS.value:
-            lines += ["", *_go(road, folder)]
+    steps.claim(folder, _MARKER)
+    roads = ROADS if _ROAD.value == "both" else (_ROAD.value,)
+    if len(roads) > 1:
+        side_by_side.run({road: _command(road, folder) for road in roads})
+    else:
+        _go(roads[0], folder)
+    for road in roads:
+        print("\n".join(["", *_figures(road, folder)]))
     minutes = (time.monotonic() - began) / 60
-    print("\n".join(lines))
-    print(
-        f"Not clinical: everything is synthetic. Took {minutes:.1f} min.\nPictures, figures and models are in {folder}"
-    )
+    print(f"Not clinical: everything is synthetic. Took {minutes:.1f} min.\nPictures, figures and models: {folder}")
 
 
-def _go(road: str, folder: pathlib.Path) -> list[str]:
+def _command(road: str, folder: pathlib.Path) -> list[str]:
+    given = [f"--{flag.name}={flag.value}" for flag in (_PATIENTS, _UNSEEN, _STUDIES, _SEED)]
+    return [sys.executable, "-m", "experiments.demo", f"--road={road}", f"--output_dir={folder}", *given]
+
+
+def _go(road: str, folder: pathlib.Path) -> None:
     began = time.monotonic()
     work, results = folder / "work" / road, folder / road
     for place in (work, results):
         shutil.rmtree(place, ignore_errors=True)
     work.mkdir(parents=True)
     if road == "subluxation":
-        lines = subluxation_road.run(work, results, _PATIENTS.value, _UNSEEN.value, _SEED.value)
+        subluxation_road.run(work, results, _PATIENTS.value, _UNSEEN.value, _SEED.value)
     else:
-        lines = deformity_road.run(work, results, _plan())
-    seconds = round(time.monotonic() - began, 1)
-    atomic.write_json(results / "demo.json", {"seconds": seconds, "synthetic": True})
-    return [*lines, f"  took                       {seconds / 60:.1f} min"]
+        deformity_road.run(work, results, _plan())
+    atomic.write_json(results / "demo.json", {"seconds": round(time.monotonic() - began, 1), "synthetic": True})
+
+
+def _figures(road: str, folder: pathlib.Path) -> list[str]:
+    if road == "subluxation":
+        return subluxation_road.figures(folder / road)
+    return deformity_road.figures(folder / "work" / road, folder / road)
 
 
 def _plan() -> deformity_road.Plan:
     return deformity_road.Plan(
         train=_STUDIES.value,
-        validation=40,
-        test=60,
-        unseen=4,
+        validation=60,
+        test=100,
+        unseen=3,
         matrix=160,
         size=(112, 72),
         pixel_mm=1.6,

@@ -40,10 +40,10 @@ def main(argv: Sequence[str]) -> None:
     for place in (work, results):
         shutil.rmtree(place, ignore_errors=True)
     work.mkdir()
-    lines = deformity_road.run(work, results, _plan())
+    deformity_road.run(work, results, _plan())
     seconds = round(time.monotonic() - began, 1)
     atomic.write_json(results / "demo.json", {"seconds": seconds, "synthetic": True})
-    print("\n".join(["", *lines]))
+    print("\n".join(["", *deformity_road.figures(work, results)]))
     print(f"Not clinical: everything is synthetic. Took {seconds / 60:.1f} min.\nResults: {results}")
 
 

@@ -11,8 +11,8 @@ _FLAGFILES = pathlib.Path(__file__).parent / "subluxation"
 _VALIDATION_PATIENTS = 4
 
 
-def run(work: pathlib.Path, results: pathlib.Path, patients: int, unseen: int, seed: int) -> list[str]:
-    """Goes the whole road and returns lines for people.
+def run(work: pathlib.Path, results: pathlib.Path, patients: int, unseen: int, seed: int) -> None:
+    """Goes the whole road.
 
     Args:
       work: folder for what lies in between.
@@ -25,7 +25,6 @@ def run(work: pathlib.Path, results: pathlib.Path, patients: int, unseen: int, s
     _train(work, seed)
     _measure_unseen(work, results)
     shutil.copytree(work / "run" / "best", results / "best")
-    return _figures(results)
 
 
 def _make_films(work: pathlib.Path, patients: int, unseen: int, seed: int) -> None:
@@ -90,7 +89,8 @@ def _unseen_films(work: pathlib.Path) -> list[pathlib.Path]:
     return sorted(work / "films" / "dicom" / names[film] for film in unseen)
 
 
-def _figures(results: pathlib.Path) -> list[str]:
+def figures(results: pathlib.Path) -> list[str]:
+    """Returns what the road has shown, in lines for people."""
     summary = json.loads((results / "summary.json").read_text(encoding="utf-8"))
     predictions = json.loads((results / "predictions.json").read_text(encoding="utf-8"))
     return [

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import math
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from raspine import risk
 from raspine.inputs import augmentation, study_augmentation
 from raspine.training import callbacks, deformity, loop
 
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 STILL = study_augmentation.StudyAugmentation(augmentation.Augmentation(0, 0, 0, 0.05, 0, 0, 0.02, 0), brightness=0.02)
 RECIPE = deformity.Recipe(
     depth=26, height=32, width_px=32, batch=4, epochs=2, learning_rate=2e-3, average=0.9, seed=3, augmentation=STILL,
@@ -98,7 +101,7 @@ def test_one_outcome_alone_and_missing_columns_are_refused(data: deformity.Data)
 
 
 def test_a_folder_without_studies_is_named(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(ValueError, match="is no data folder of data_prep.mri"):
+    with pytest.raises(ValueError, match="is no data folder of"):
         deformity.open_data(tmp_path)
     study_shards.write(tmp_path, {"train": 2})
     with pytest.raises(ValueError, match="no test studies"):
@@ -121,3 +124,21 @@ def test_patience_ends_after_so_many_epochs_without_a_better_one(epoch: int, bet
     patience.set_model(type("Model", (), {"stop_training": False})())
     patience.on_epoch_end(epoch - 1)
     assert patience.model.stop_training is stops
+
+
+def test_the_per_slice_variant_trains_over_two_devices(data: deformity.Data, tmp_path: pathlib.Path) -> None:
+    """Logical devices must be made before TensorFlow starts, so this trains in a process of its own."""
+    command = [
+        sys.executable, "-m", "experiments.train", "--task=deformity", f"--data={data.folder}", "--depth=26",
+        "--seed=3", "--input_height=32", "--input_width=32", "--batch=4", "--epochs=1", "--cutout=0", "--per_slice",
+        "--clinical", "--risk_loss=focal", f"--output_dir={tmp_path / 'run'}", "--strategy=mirrored", "--logical_cpus=2",
+    ]  # fmt: skip
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["strategy"] == "mirrored"
+    assert np.isfinite(run["history"][0]["loss"])
+    model = risk.load(tmp_path / "run" / "best")
+    assert model.settings.per_slice
+    risks = model.risk(np.zeros((2, study_shards.COUNT, 40, 40), np.uint16))
+    assert ((risks > 0) & (risks < 1)).all()
