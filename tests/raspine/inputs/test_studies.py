@@ -92,5 +92,5 @@ def test_a_network_larger_than_the_records_is_refused() -> None:
 
 
 def test_shards_that_are_not_there_are_named(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(FileNotFoundError, match="data_prep.mri"):
+    with pytest.raises(FileNotFoundError, match="write it with data_prep"):
         studies.shards(tmp_path, "test")

@@ -131,7 +131,8 @@ def test_the_per_slice_variant_trains_over_two_devices(data: deformity.Data, tmp
     command = [
         sys.executable, "-m", "experiments.train", "--task=deformity", f"--data={data.folder}", "--depth=26",
         "--seed=3", "--input_height=32", "--input_width=32", "--batch=4", "--epochs=1", "--cutout=0", "--per_slice",
-        "--clinical", "--risk_loss=focal", f"--output_dir={tmp_path / 'run'}", "--strategy=mirrored", "--logical_cpus=2",
+        "--clinical", "--risk_loss=focal", "--strategy=mirrored", "--logical_cpus=2",
+        f"--output_dir={tmp_path / 'run'}",
     ]  # fmt: skip
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
