@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep import spreadsheet
-from raspine import geometry, landmarks, records
+from raspine import geometry, landmarks, records, spreadsheet
 
 REQUIRED = ("image", "annotator")
 OPTIONAL = ("patient_id", "position", "spacing_row_mm", "spacing_column_mm")

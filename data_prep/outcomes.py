@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep import manifest, spreadsheet
-from raspine import clinical
+from data_prep import manifest
+from raspine import clinical, spreadsheet
 
 RATERS = ("rater1", "rater2")
 NAMES = ("patient_id", "study_uid", "file", "series_uid")

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from data_prep import labels, spreadsheet
+from data_prep import labels
+from raspine import spreadsheet
 
 SPLITS = ("train", "validation", "test")
 PLURALS = {"film": "films", "study": "studies"}

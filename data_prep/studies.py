@@ -157,10 +157,10 @@ def _scan(order: Order, options: Options) -> scan.Scan:
     source, wished = order.wanted.source, order.wanted.row.series_uid
     if not isinstance(source, Study):
         return scan.of_nifti(source, options.choice)
-    chosen = series.choose(source, wished, options.strict).stack.series
-    if reason := order.damage.reasons.get(chosen.uid):
+    candidate = series.choose(source, wished, options.strict)
+    if reason := order.damage.reasons.get(candidate.stack.series.uid):
         raise RefusedStudyError(f"a file of the series taken cannot be read, so a slice may be missing: {reason}")
-    return scan.of_study(source, options.choice, wished, options.gaps)
+    return scan.of_study(source, options.choice, gaps=options.gaps, candidate=candidate)
 
 
 def _damage_flags(damage: unreadable.Damage) -> tuple[str, ...]:

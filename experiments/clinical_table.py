@@ -1,17 +1,14 @@
 """The flag --clinical of experiments.predict: clinical values of studies from a CSV file."""
 
 import collections
-import csv
 import dataclasses
-import io
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raspine import clinical, program, study_search
+from raspine import clinical, program, spreadsheet, study_search
 from raspine.dicom.study import Study
 from raspine.study_search import Source
 
@@ -47,20 +44,13 @@ def read(path: str) -> tuple[Row, ...]:
       UsageError: the file cannot be read, lacks a column, or has a value that means nothing.
     """
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8-sig")
-        first = text.partition("\n")[0]
-        delimiter = ";" if first.count(";") > first.count(",") else ","
-        table = [
-            [cell.strip() for cell in cells] for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        ]
-    except (OSError, ValueError, csv.Error) as error:
-        raise program.UsageError(
-            f"--clinical: '{path}' cannot be read as UTF-8 CSV ({type(error).__name__})."
-        ) from error
-    header = table[0] if table else []
+        table = spreadsheet.read(path)
+    except spreadsheet.SpreadsheetError as error:
+        # Without its path: names of folders can be names of people.
+        raise program.UsageError(f"--clinical: the file {error}.") from error
+    header = table[0][1] if table else []
     _check(header)
-    rows = [_row(number, header, cells) for number, cells in enumerate(table[1:], 2) if any(cells)]
-    return tuple(rows)
+    return tuple(_row(number, header, cells) for number, cells in table[1:])
 
 
 def find(rows: Sequence[Row], source: Source) -> Row | None:

@@ -24,14 +24,21 @@ _SMOOTHING = flags.DEFINE_float(
     "label_smoothing", 0.0, "Share of an outcome spread over both.", lower_bound=0, upper_bound=0.5
 )
 _CLASS_WEIGHTS = flags.DEFINE_enum(
-    "class_weights", "none", ["none", "balanced"], "balanced: both outcomes weigh the same; risks are corrected for it."
+    "class_weights",
+    "none",
+    ["none", "balanced"],
+    "balanced: both outcomes weigh the same; risks are corrected for it (exactly with cross-entropy).",
 )
 _CHOOSE = flags.DEFINE_enum("choose", "auc", ["auc", "loss"], "What best/ is chosen by on the validation studies.")
 _BRIGHTNESS = flags.DEFINE_float(
     "brightness", 0.05, "Augmentation: added to the grey values 0..1, plus or minus.", lower_bound=0, upper_bound=1
 )
 _FLIP_SLICES = flags.DEFINE_float(
-    "flip_slices", 0.5, "Augmentation: chance of a left-right flip, which reverses the slices.", 0, 1
+    "flip_slices",
+    0.5,
+    "Augmentation: chance of a left-right flip, which reverses the slices; --per_slice does not see it.",
+    0,
+    1,
 )
 _FLIP_ROWS = flags.DEFINE_float("flip_rows", 0.0, "Augmentation: chance of an upside-down flip.", 0, 1)
 
@@ -87,7 +94,7 @@ def _recipe() -> Any:
     from raspine.training import deformity as training
 
     changes = study_augmentation.StudyAugmentation(
-        plane=training_flags.plane_augmentation(),
+        plane=training_flags.plane_augmentation(study_augmentation.StudyAugmentation().plane),
         brightness=_BRIGHTNESS.value,
         flip_slices=_FLIP_SLICES.value,
         flip_rows=_FLIP_ROWS.value,

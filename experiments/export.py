@@ -1,4 +1,4 @@
-r"""Writes a model as a SavedModel for TensorFlow Serving: from grey values and spacing to points and millimetres.
+r"""Writes a landmark model as a SavedModel for TensorFlow Serving: from grey values and spacing to points and mm.
 
     python -m experiments.export --model=run/best --output_dir=DIR
 
@@ -35,6 +35,10 @@ def main(argv: Sequence[str]) -> None:
         raise program.UsageError(f"--name is letters, digits, '_' and '-'. Received: '{_NAME.value}'.")
     if os.path.exists(_OUTPUT_DIR.value) and not os.path.isdir(_OUTPUT_DIR.value):
         raise program.UsageError("--output_dir is a file: name a folder.")
+    if models.task(_MODEL.value) != landmarker.TASK:
+        raise program.UsageError(
+            "--model: only a landmark model is exported so far; this one gives the risk of deformity."
+        )
     model = _with_thresholds(models.load(_MODEL.value))
     folder = export.write(model, _OUTPUT_DIR.value, _NAME.value or model.schema.name)
     print(f"exported and compared with the model: {folder}")

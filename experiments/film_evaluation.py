@@ -17,6 +17,8 @@ from raspine.evaluation import figures, keypoints
 from raspine.evaluation import films as film_answers
 from raspine.inputs import films as film_shards
 from raspine.landmarker import Landmarker
+from raspine.training import landmarks as training
+from raspine.training import loop
 
 _ANNOTATOR = flags.DEFINE_string("annotator", "consensus", "Whose landmarks are the truth.")
 _THRESHOLDS = flags.DEFINE_list("thresholds", [], thresholds.HELP)
@@ -72,8 +74,11 @@ def _dataset(folder: str) -> dict[str, Any]:
     path = pathlib.Path(folder) / "dataset.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        loop.check_task(values, folder, training.PROGRAM, training.TASKS)
         landmarks.from_dict(values["schema"])
         return values
+    except loop.DataFolderError as error:
+        raise program.UsageError(f"--data: {error}") from error
     except OSError as error:
         raise program.UsageError(
             f"--data: '{folder}' has no dataset.json: give a folder of data_prep.radiographs."

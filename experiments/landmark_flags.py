@@ -87,6 +87,7 @@ def _locator(schema: landmarks.Schema) -> Any:
 
 
 def _recipe() -> Any:
+    from raspine.inputs import augmentation
     from raspine.training import landmarks as training
 
     return training.Recipe(
@@ -98,7 +99,7 @@ def _recipe() -> Any:
         codec=_CODEC.value,
         loss=_LOSS.value,
         initializer=_INITIALIZER.value,
-        augmentation=training_flags.plane_augmentation(),
+        augmentation=training_flags.plane_augmentation(augmentation.Augmentation()),
         reach=_REACH.value if _REFINE.value else 0.0,
         **training_flags.shared_recipe(),
     )

@@ -35,6 +35,11 @@ class Request:
     overlays: bool
     private_log: str
 
+    @property
+    def places(self) -> str:
+        """The paths for a message; only how many there are when a private log keeps the names."""
+        return f"the {len(self.paths)} paths given" if self.private_log else " ".join(self.paths)
+
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Yields lists of at most `size` items in their order."""

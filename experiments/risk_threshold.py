@@ -40,6 +40,16 @@ def fixed() -> Fixed | None:
     return None if THRESHOLD.value is None else (THRESHOLD.value, "given")
 
 
+def chosen_on() -> str | None:
+    """Returns the hash of the data on which the threshold that the flags fix was chosen; None where nobody knows."""
+    if THRESHOLD_FROM.value is None:
+        return None
+    place = pathlib.Path(THRESHOLD_FROM.value)
+    if (place / "summary.json").is_file():
+        return _read(place / "summary.json").get("threshold_chosen_on")
+    return _read(place / "run.json").get("data_hash")
+
+
 def own(model: risk.RiskModel) -> Fixed:
     """Returns the threshold that a model came with, and where it is from."""
     if model.card.get("validation", {}).get("val_threshold") is None:
@@ -66,8 +76,9 @@ def of_run(folder: str) -> Fixed:
             "of a training run of a risk model."
         ) from error
     except (ValueError, KeyError, TypeError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise program.UsageError(
-            f"--threshold_from: '{folder}' holds no threshold of a risk model ({error!r}): a run without validation "
+            f"--threshold_from: '{folder}' holds no threshold of a risk model ({reason}): a run without validation "
             "studies has none."
         ) from error
 

@@ -3,15 +3,13 @@
 Leaves summary.json, studies.csv, roc.png, precision_recall.png, confusion.png and risks.png.
 """
 
-import csv
-import math
-import pathlib
+import dataclasses
 from typing import Any
 
 import numpy as np
 from absl import flags
 
-from experiments import models, requests, risk_threshold, study_data
+from experiments import models, reference_table, requests, risk_threshold, study_data
 from raspine import atomic, program, provenance, risk
 from raspine.evaluation import auc, classification, operating_point, risk_figures, studies
 from raspine.training import deformity
@@ -32,6 +30,16 @@ NAMES = tuple(holder.name for holder in _HOLDERS)
 _OWN_RULE = ("threshold_rule", "sensitivity")
 
 
+@dataclasses.dataclass(frozen=True)
+class _Threshold:
+    """Attributes: its value, where it comes from, the hash of the data it was chosen on, whether just now."""
+
+    value: float
+    source: str
+    chosen_on: str | None
+    is_new: bool = False
+
+
 def check() -> None:
     """Checks the flags before any work.
 
@@ -50,29 +58,29 @@ def check() -> None:
 
 
 def evaluate(request: requests.Request) -> str:
-    """Scores a risk model and returns the closing line.
+    """Scores a risk model and returns the closing line, after a line for each note.
 
     Raises:
       UsageError: model, data and flags do not go together.
       NothingDone: a shard is damaged.
     """
-    fixed = risk_threshold.fixed()
-    reference = _read_reference(_REFERENCE.value) if _REFERENCE.value else None
+    fixed = _fixed()
+    reference = reference_table.read(_REFERENCE.value) if _REFERENCE.value else None
     model = models.load_risk(request.model)
     data = study_data.open_for(model, request.data)
     with requests.shards_read():
         found = _scored(model, data, request.split, request.batch)
-        threshold, source = fixed or _chosen(model, data, request, found)
+        threshold = fixed or _chosen(model, data, request, found)
     known = found.known()
-    summary = classification.summary(known.risks, known.outcomes, threshold, source, _SEED.value)
+    summary = classification.summary(known.risks, known.outcomes, threshold.value, threshold.source, _SEED.value)
     summary |= _compared(known, reference) if reference else {}
-    summary["notes"] += _notes(model, data, request.split, known, source)
-    summary |= _facts(request.split, model, data, found, known)
+    summary["notes"] += _notes(model, data, request.split, known, threshold)
+    summary |= {"threshold_chosen_on": threshold.chosen_on, **_facts(request.split, model, data, found, known)}
     with atomic.atomic_directory(request.output_dir) as folder:
         atomic.write_json(folder / "summary.json", summary)
-        atomic.write_csv(folder / "studies.csv", studies.rows(found, threshold), studies.ROW_FIELDS)
-        risk_figures.draw(folder, known.risks, known.outcomes, threshold)
-    return f"{_closing(summary)}: {request.output_dir}"
+        atomic.write_csv(folder / "studies.csv", studies.rows(found, threshold.value), studies.ROW_FIELDS)
+        risk_figures.draw(folder, known.risks, known.outcomes, threshold.value)
+    return "\n".join([*(f"note: {note}" for note in summary["notes"]), f"{_closing(summary)}: {request.output_dir}"])
 
 
 def _rule_given() -> bool:
@@ -83,19 +91,25 @@ def _scored(model: risk.RiskModel, data: deformity.Data, split: str, batch: int)
     return studies.scored(model, study_data.batches(model, data, split, batch), data.studies.get(split), progress=True)
 
 
+def _fixed() -> _Threshold | None:
+    """Returns the threshold that the flags fix."""
+    fixed = risk_threshold.fixed()
+    return _Threshold(*fixed, risk_threshold.chosen_on()) if fixed else None
+
+
 def _chosen(
     model: risk.RiskModel, data: deformity.Data, request: requests.Request, found: studies.Studies
-) -> tuple[float, str]:
+) -> _Threshold:
     """Returns the threshold from the data's validation split, else the model's own, with where it comes from."""
     if not data.studies.get("validation"):
         if _rule_given():
             raise program.UsageError("--threshold_rule needs a validation split, which the data do not have.")
-        return risk_threshold.own(model)
+        return _Threshold(*risk_threshold.own(model), model.card.get("data_hash"))
     same = request.split == "validation"
     held_out = (found if same else _scored(model, data, "validation", request.batch)).known()
     wanted = _SENSITIVITY.value if _RULE.value == "sensitivity" else None
     point = operating_point.choose(held_out.risks, held_out.outcomes, wanted)
-    return point.threshold, f"validation split: {point}"
+    return _Threshold(point.threshold, f"validation split: {point}", data.data_hash, is_new=True)
 
 
 def _compared(known: studies.Studies, reference: dict[str, float]) -> dict[str, Any]:
@@ -116,41 +130,22 @@ def _compared(known: studies.Studies, reference: dict[str, float]) -> dict[str, 
     }
 
 
-def _read_reference(path: str) -> dict[str, float]:
-    """Returns the scores by study."""
-    try:
-        with pathlib.Path(path).open(newline="", encoding="utf-8-sig") as stream:
-            table = csv.DictReader(stream, strict=True)
-            if missing := [name for name in ("study", "score") if name not in (table.fieldnames or ())]:
-                raise ValueError(f"it has no column '{missing[0]}'")
-            return _scores(table)
-    except OSError as error:
-        raise program.UsageError(f"--reference: '{path}' cannot be read: {error.strerror}.") from error
-    except (ValueError, csv.Error) as error:
-        raise program.UsageError(f"--reference: '{path}': {error}.") from error
-
-
-def _scores(table: "csv.DictReader[str]") -> dict[str, float]:
-    scores: dict[str, float] = {}
-    for row in table:
-        name = (row["study"] or "").strip()
-        if not name or name in scores:
-            raise ValueError(f"row {table.line_num} has {'a study twice' if name else 'no study'}: each has one row")
-        try:
-            scores[name] = float(row["score"] or "")
-        except ValueError:
-            raise ValueError(f"row {table.line_num} has a score that is no number") from None
-        if not math.isfinite(scores[name]):
-            raise ValueError(f"row {table.line_num} has a score that is not finite")
-    return scores
-
-
-def _notes(model: risk.RiskModel, data: deformity.Data, split: str, known: studies.Studies, source: str) -> list[str]:
+def _notes(
+    model: risk.RiskModel, data: deformity.Data, split: str, known: studies.Studies, threshold: _Threshold
+) -> list[str]:
     notes = study_data.notes(model, data)
-    if split == "validation" and source.startswith("validation split"):
+    trained_on = model.card.get("data_hash")
+    if split == "validation" and threshold.chosen_on == data.data_hash:
         notes.append("the threshold was chosen on the studies that it is judged on: its figures are too good.")
-    if split == "train" and data.data_hash == model.card.get("data_hash"):
+    if split == "validation" and trained_on == data.data_hash:
+        notes.append("the model in a run's best/ was chosen on these studies: all its figures are too good.")
+    if split == "train" and trained_on == data.data_hash:
         notes.append("the model was trained on these studies.")
+    if threshold.is_new and trained_on != data.data_hash:
+        notes.append(
+            "the threshold was chosen again on the validation studies of these data, on which the model was not "
+            "trained: --threshold_from=RUN freezes that of an earlier run."
+        )
     if (patients := len(set(known.patients))) < len(known):
         notes.append(f"{len(known)} studies of {patients} patients: the intervals are too narrow.")
     return notes

@@ -132,7 +132,7 @@ def predict(request: prediction.Request) -> str:
         raise program.UsageError("--clinical: this model takes slices alone, no clinical values.")
     found = study_search.find(request.paths, progress=True)
     if not found.sources and not found.refused:
-        raise program.NothingDone(f"no file in {' '.join(request.paths)}: nothing to score, and nothing was written.")
+        raise program.NothingDone(f"no file in {request.places}: nothing to score, and nothing was written.")
     options = study_reading.Options(_wished(found.sources), _STRICT.value, _GAPS.value)
     names = _names(found) if request.private_log else Names()
     explainer = gradcam.Explainer(model.network, request.batch) if request.overlays and found.sources else None

@@ -1,5 +1,9 @@
-"""The flags that every task of experiments.train shares, and what they ask for."""
+"""The flags that every task of experiments.train shares, and what they ask for.
 
+Augmentation flags without a default take the task's: raspine.inputs.augmentation, study_augmentation.
+"""
+
+import dataclasses
 from typing import Any
 
 from absl import flags
@@ -62,24 +66,45 @@ _AVERAGE = flags.DEFINE_float(
 )
 _EVERY = flags.DEFINE_integer("validate_every", 1, "Epochs between validations.", lower_bound=1)
 _PATIENCE = flags.DEFINE_integer(
-    "patience", 0, "Epochs without a better validation after which training ends; 0 for all epochs.", lower_bound=0
+    "patience",
+    0,
+    "Epochs without a better validation after which training ends; 0 (or no validation data): all epochs.",
+    lower_bound=0,
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of weights, order and augmentation.", lower_bound=0)
 _CACHE = flags.DEFINE_enum("cache", "memory", ["memory", "none"], "Whether prepared data stay in memory.")
 _ROTATION = flags.DEFINE_float(
-    "rotation", 15.0, "Augmentation: degrees, plus or minus.", lower_bound=0, upper_bound=180
+    "rotation", None, "Augmentation: degrees, plus or minus.", lower_bound=0, upper_bound=180
 )
-_SCALE = flags.DEFINE_float("scale", 0.2, "Augmentation: size, up to 1 + this.", lower_bound=0, upper_bound=2)
-_STRETCH = flags.DEFINE_float("stretch", 0.0, "Augmentation: aspect, up to 1 + this.", lower_bound=0, upper_bound=1)
+_SCALE = flags.DEFINE_float("scale", None, "Augmentation: size, up to 1 + this.", lower_bound=0, upper_bound=2)
+_STRETCH = flags.DEFINE_float("stretch", None, "Augmentation: aspect, up to 1 + this.", lower_bound=0, upper_bound=1)
 _TRANSLATION = flags.DEFINE_float(
-    "translation", 0.06, "Augmentation: shift, as a share of the longer side.", lower_bound=0, upper_bound=1
+    "translation", None, "Augmentation: shift, as a share of the longer side.", lower_bound=0, upper_bound=1
 )
-_GAMMA = flags.DEFINE_float("gamma", 0.4, "Augmentation: exponent of the grey values, up to 1 + this.", lower_bound=0)
-_CONTRAST = flags.DEFINE_float("contrast", 0.2, "Augmentation: contrast, up to 1 + this.", lower_bound=0)
-_NOISE = flags.DEFINE_float("noise", 0.1, "Augmentation: noise, as a share of the film's deviation.", lower_bound=0)
-_CUTOUT = flags.DEFINE_integer("cutout", 2, "Augmentation: squares blanked.", lower_bound=0, upper_bound=50)
-_CUTOUT_SIZE = flags.DEFINE_float("cutout_size", 0.12, "Augmentation: side of a square.", lower_bound=0, upper_bound=1)
-_MIRROR = flags.DEFINE_float("mirror", 0.0, "Augmentation: chance of a mirror image.", lower_bound=0, upper_bound=1)
+_GAMMA = flags.DEFINE_float("gamma", None, "Augmentation: exponent of the grey values, up to 1 + this.", lower_bound=0)
+_CONTRAST = flags.DEFINE_float(
+    "contrast",
+    None,
+    "Augmentation: contrast, up to 1 + this, of studies; films are standardised after it.",
+    lower_bound=0,
+)
+_NOISE = flags.DEFINE_float("noise", None, "Augmentation: noise, as a share of the film's deviation.", lower_bound=0)
+_CUTOUT = flags.DEFINE_integer("cutout", None, "Augmentation: squares blanked.", lower_bound=0, upper_bound=50)
+_CUTOUT_SIZE = flags.DEFINE_float("cutout_size", None, "Augmentation: side of a square.", lower_bound=0, upper_bound=1)
+_MIRROR = flags.DEFINE_float("mirror", None, "Augmentation: chance of a mirror image.", lower_bound=0, upper_bound=1)
+
+_CHANGES: dict[str, flags.FlagHolder[Any]] = {
+    "rotation_degrees": _ROTATION,
+    "scale": _SCALE,
+    "stretch": _STRETCH,
+    "translation": _TRANSLATION,
+    "gamma": _GAMMA,
+    "contrast": _CONTRAST,
+    "noise": _NOISE,
+    "cutout": _CUTOUT,
+    "cutout_size": _CUTOUT_SIZE,
+    "mirror": _MIRROR,
+}
 
 
 def check() -> None:
@@ -91,6 +116,10 @@ def check() -> None:
     for flag in (HEIGHT, WIDTH_PX):
         if flag.value % 32:
             raise program.UsageError(f"--{flag.name} must be a multiple of 32. Received: {flag.value}.")
+    if 0 < _PATIENCE.value < _EVERY.value:
+        raise program.UsageError(
+            f"--patience is at least --validate_every. Received: {_PATIENCE.value}, {_EVERY.value}."
+        )
     if LOGICAL_CPUS.value > 1 and STRATEGY.value != "mirrored":
         raise program.UsageError("--logical_cpus is for --strategy=mirrored.")
 
@@ -105,19 +134,11 @@ def shared_recipe() -> dict[str, Any]:
     return {name: flag.value for name, flag in values.items()}
 
 
-def plane_augmentation() -> Any:
-    """Returns what the augmentation flags ask for within a picture."""
-    from raspine.inputs import augmentation
+def plane_augmentation(defaults: Any) -> Any:
+    """Returns what the augmentation flags ask for within a picture.
 
-    return augmentation.Augmentation(
-        rotation_degrees=_ROTATION.value,
-        scale=_SCALE.value,
-        stretch=_STRETCH.value,
-        translation=_TRANSLATION.value,
-        gamma=_GAMMA.value,
-        contrast=_CONTRAST.value,
-        noise=_NOISE.value,
-        cutout=_CUTOUT.value,
-        cutout_size=_CUTOUT_SIZE.value,
-        mirror=_MIRROR.value,
-    )
+    Args:
+      defaults: a raspine.inputs.augmentation.Augmentation, for flags that are not given.
+    """
+    asked = {name: flag.value for name, flag in _CHANGES.items() if flag.value is not None}
+    return dataclasses.replace(defaults, **asked)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from raspine import atomic, clinical
-from raspine.inputs import slices, studies
+from raspine.inputs import framing, slices, studies
 from raspine.models import (
     layers,  # noqa: F401 - registers the layers that a saved network names
     resnet,  # noqa: F401
@@ -40,8 +40,9 @@ class Settings:
       width: of the network's input, pixels.
       columns: names of the clinical columns that the network takes.
       scale: their (mean, deviation) over the training studies.
-      logit_shift: added to the logit; takes the weighting of the classes back, so that the risk is a probability at
-        the prevalence of the training studies.
+      logit_shift: added to the logit; takes the weighting of the classes back, so that after training by cross-entropy
+        the risk is a probability at the prevalence of the training studies. The focal loss and smoothed labels give
+        no probabilities.
       per_slice: whether one encoder looks at each slice, so that each gets a map of its own.
     """
 
@@ -98,7 +99,7 @@ class RiskModel:
         if clinical_values is None:
             clinical_values = tf.fill((tf.shape(images)[0], len(clinical.COLUMNS)), np.float32(np.nan))
         scale = tf.constant(np.array(self.settings.scale, np.float32).reshape(-1, 2).T)
-        return studies.network_inputs(images, clinical_values, self.settings.places, scale)
+        return studies.network_inputs(framing.standardise(images), clinical_values, self.settings.places, scale)
 
     def framed(self, pixels: NDArray[np.uint16]) -> tf.Tensor:
         """Returns float32 [study, height, width, slice], values 0..1, from slices as `inputs.slices` takes them.

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import SimpleITK
 from numpy.typing import ArrayLike, NDArray
 
 from raspine import clinical, drawing, risk, scan, study_search
-from raspine.dicom import sagittal, series, stacking
+from raspine.dicom import series
 from raspine.dicom.study import Series, Study
 from raspine.explanation import overlay
 from raspine.inputs import slices
+from raspine.scan import Native
 from raspine.study_search import Source
 
 FLAG_CLINICAL = "clinical_missing"
@@ -44,21 +44,6 @@ class Options:
     gaps: str = "refuse"
 
 
-@dataclasses.dataclass(frozen=True)
-class Native:
-    """The volume as scanned.
-
-    Attributes:
-      slices: how many.
-      spacing_mm: (row, column) mm of a pixel.
-      pitch_mm: between neighbouring slice centres along their normal, from positions.
-    """
-
-    slices: int
-    spacing_mm: tuple[float, float]
-    pitch_mm: float
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reading:
     """A study ready for the network.
@@ -66,16 +51,19 @@ class Reading:
     Attributes:
       source: where it is.
       scan: its slices, and why this series.
-      native: the volume they are from.
       chosen: the series taken; None for NIfTI.
       others: the best stack of every other series, with its reasons.
     """
 
     source: Source
     scan: scan.Scan
-    native: Native
     chosen: Series | None = None
     others: tuple[series.Candidate, ...] = ()
+
+    @property
+    def native(self) -> Native:
+        """The volume that the slices are from."""
+        return self.scan.native
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,7 +138,7 @@ def prepare(source: Source, choice: slices.Choice, options: Options) -> Reading:
     try:
         if isinstance(source.content, Study):
             return _of_study(source, source.content, choice, options)
-        return Reading(source, scan.of_nifti(source.content, choice), _native_of_nifti(source.content))
+        return Reading(source, scan.of_nifti(source.content, choice))
     except ValueError as error:
         raise StudyError(" ".join(str(error).split())) from error
     except OSError as error:
@@ -262,45 +250,21 @@ def _printable(text: str) -> str:
 
 def _of_study(source: Source, study: Study, choice: slices.Choice, options: Options) -> Reading:
     wished = next((uid for uid in options.series_uids if any(one.uid == uid for one in study.series)), "")
-    candidate = series.choose(study, wished, options.strict)
+    ranked = series.rank(study)
+    candidate = series.pick(ranked, wished, options.strict)
     chosen = candidate.stack.series
     try:
-        native = _native_of_stack(candidate.stack, options.gaps)
-        found = scan.of_study(study, choice, chosen.uid if wished else "", options.gaps)
+        found = scan.of_study(study, choice, gaps=options.gaps, candidate=candidate)
     except ValueError as error:
         raise StudyError(f"{series.label(chosen)}: {error}{_lost(chosen)}") from error
-    others = {one.stack.series.uid: one for one in reversed(series.rank(study)) if one.stack.series.uid != chosen.uid}
-    return Reading(source, found, native, chosen, tuple(reversed(others.values())))
+    others = {one.stack.series.uid: one for one in reversed(ranked) if one.stack.series.uid != chosen.uid}
+    return Reading(source, found, chosen, tuple(reversed(others.values())))
 
 
 def _lost(chosen: Series) -> str:
     if not chosen.damaged:
         return ""
     return f" Files of this series that cannot be read: {chosen.damaged}; each is listed by its name."
-
-
-def _native_of_stack(stack: series.Stack, gaps: str) -> Native:
-    found = stacking.stack(stack.frames, gaps)
-    return _native(found.affine, int(found.indices[-1]) + 1)
-
-
-def _native_of_nifti(path: str | os.PathLike[str]) -> Native:
-    reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO("NiftiImageIO")
-    reader.SetFileName(os.fspath(path))
-    reader.ReadImageInformation()
-    size, spacing = reader.GetSize(), reader.GetSpacing()
-    dimensions = len(size)
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(reader.GetDirection(), (dimensions, dimensions))[:3, :3] * spacing[:3]
-    affine[:3, 3] = reader.GetOrigin()[:3]
-    return _native(affine, int(size[sagittal.sagittal_axis(affine)]))
-
-
-def _native(affine: NDArray[np.float64], count: int) -> Native:
-    """Returns the facts of a volume; its axes may still be in any order and sense."""
-    geometry = sagittal.canonical(np.zeros((2, 2, 2), np.float32), affine)
-    return Native(count, geometry.spacing_mm, geometry.pitch_mm)
 
 
 def _all_flags(model: risk.RiskModel, one: Reading, cells: NDArray[np.float32]) -> tuple[str, ...]:

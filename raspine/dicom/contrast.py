@@ -86,9 +86,7 @@ def kinds(image_type: tuple[str, ...]) -> frozenset[str]:
 def judge(series: Series, frame: Frame) -> tuple[Finding, ...]:
     """Returns what the contrast of a stack says, by its series and any of its frames."""
     line = wording.plain(series.description, series.protocol)
-    refused = dict.fromkeys(
-        (*_of_image_type(frame), *_of_sequence(series, frame), *_of_words(line, series.sequence_name))
-    )
+    refused = dict.fromkeys((*_of_image_type(frame), *_of_sequence(series, frame), *_of_words(series)))
     findings = [Finding(f"{reason}: refused", -5, refused=True) for reason in refused]
     return (*_weighting(series, frame, line), *findings, *_doubts(series, frame, line))
 
@@ -111,9 +109,13 @@ def _of_sequence(series: Series, frame: Frame) -> list[str]:
     return found
 
 
-def _of_words(line: str, sequence_name: str) -> list[str]:
+def _of_words(series: Series) -> list[str]:
+    # Protocol Name often names the whole examination, e.g. `C-SPINE W STIR`, in each of its series.
+    line = wording.plain(series.description or series.protocol)
     found = [reason for reason, pattern in wording.REFUSED if pattern.search(line)]
-    name = sequence_name.lower().lstrip("*")
+    if wording.GE.search(line) and not set(series.scanning_sequence) - {"RM"}:
+        found.append("gradient echo")
+    name = series.sequence_name.lower().lstrip("*")
     if name.startswith(("fl2d", "fl3d", "ep2d", "ep_", "me2d", "me3d", "tir")):
         found.append("STIR or other inversion recovery" if name.startswith("tir") else "gradient echo")
     return found

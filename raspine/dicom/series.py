@@ -13,7 +13,19 @@ from raspine.dicom.contrast import Finding
 from raspine.dicom.stack import Stack, normal, slices, stacks
 from raspine.dicom.study import Frame, Series, Study
 
-__all__ = ["Candidate", "NoSeriesError", "Stack", "TieError", "choose", "domain_flags", "label", "rank", "stacks"]
+__all__ = [
+    "Candidate",
+    "NoSeriesError",
+    "Stack",
+    "TieError",
+    "alike",
+    "choose",
+    "domain_flags",
+    "label",
+    "pick",
+    "rank",
+    "stacks",
+]
 
 SAGITTAL = 0.9
 LEAST_SLICES = 3
@@ -65,29 +77,35 @@ def choose(study: Study, series_uid: str = "", strict: bool = False) -> Candidat
       study: as indexed.
       series_uid: Series Instance UID of the series to take, whatever it is; its best stack is returned.
       strict: refuse to choose between candidates of equal score, instead of taking the one with more slices,
-        then finer pixels, then the earlier series number.
+        then finer pixels, then the earlier series number, then the lowest instance number.
 
     Raises:
       NoSeriesError: no stack is a sagittal T2, or there is no series of the given UID.
       TieError: `strict`, and the best score is shared.
     """
-    ranked = rank(study)
+    return pick(rank(study), series_uid, strict)
+
+
+def pick(ranked: Sequence[Candidate], series_uid: str = "", strict: bool = False) -> Candidate:
+    """Returns what `choose` does, of the candidates of `rank`."""
     if series_uid:
         return _named(ranked, series_uid)
     accepted = [candidate for candidate in ranked if candidate.accepted]
     if not accepted:
         raise NoSeriesError(_none(ranked))
     equal = [candidate for candidate in accepted[1:] if candidate.score == accepted[0].score]
-    if not equal:
-        return accepted[0]
-    others = ", ".join(label(candidate.stack.series) for candidate in equal)
-    if strict:
-        raise TieError(
-            f"no single sagittal T2: {label(accepted[0].stack.series)} and {others} are equally good; "
-            "name one by its Series Instance UID."
-        )
-    reason = f"as good as {others}; taken for more slices or finer pixels or the earlier number"
-    return dataclasses.replace(accepted[0], reasons=(*accepted[0].reasons, reason))
+    if equal and strict:
+        raise TieError(_tie(accepted[0], equal))
+    return _with_equals(accepted[0], equal)
+
+
+def alike(candidate: Candidate) -> int:
+    """Returns how many stacks of the candidate's series could be taken as well as it, itself among them.
+
+    Beside a stack that is refused and taken all the same, these are the ones refused for the same reasons.
+    """
+    why = _why(candidate.stack)
+    return sum(_why(stack) == why for stack in stacks(candidate.stack.series))
 
 
 def domain_flags(candidate: Candidate) -> tuple[str, ...]:
@@ -112,7 +130,7 @@ def _candidate(stack: Stack, findings: Iterable[Finding]) -> Candidate:
     )
 
 
-def _order(candidate: Candidate) -> tuple[bool, float, int, float, int, str]:
+def _order(candidate: Candidate) -> tuple[bool, float, int, float, int, str, tuple[int, int]]:
     series, frames = candidate.stack.series, candidate.stack.frames
     number = _LAST if series.number is None else series.number
     return (
@@ -122,7 +140,13 @@ def _order(candidate: Candidate) -> tuple[bool, float, int, float, int, str]:
         max(frames[0].spacing or (math.inf,)),
         number,
         series.uid,
+        _first(candidate.stack),
     )
+
+
+def _first(stack: Stack) -> tuple[int, int]:
+    """Returns the lowest instance number of a stack, with the number of its frame."""
+    return min((_LAST if one.instance_number is None else one.instance_number, one.number) for one in stack.frames)
 
 
 def _findings(stack: Stack) -> tuple[Finding, ...]:
@@ -167,8 +191,49 @@ def _damage(series: Series) -> list[Finding]:
 def _named(ranked: Sequence[Candidate], series_uid: str) -> Candidate:
     for candidate in ranked:
         if candidate.stack.series.uid == series_uid:
-            return dataclasses.replace(candidate, reasons=("chosen by its UID", *candidate.reasons))
+            own = [one for one in ranked if one.stack.series.uid == series_uid and one is not candidate]
+            equal = [one for one in own if (one.accepted, one.score) == (candidate.accepted, candidate.score)]
+            found = _with_equals(candidate, equal)
+            return dataclasses.replace(found, reasons=("chosen by its UID", *found.reasons))
     raise NoSeriesError(f"the study has no MR series of the Series Instance UID {header.received(series_uid)}.")
+
+
+def _with_equals(best: Candidate, equal: Sequence[Candidate]) -> Candidate:
+    """Returns the candidate that is taken, with the reason why it goes before others of its score."""
+    found = []
+    if others := _other_series(best, equal):
+        found.append(f"as good as {', '.join(others)}; taken for more slices or finer pixels or the earlier number")
+    if _is_shared(best, equal):
+        found.append(f"as good as another stack of its series, which has the same UID; taken: {_described(best.stack)}")
+    return dataclasses.replace(best, reasons=(*best.reasons, *found))
+
+
+def _tie(best: Candidate, equal: Sequence[Candidate]) -> str:
+    name = label(best.stack.series)
+    if others := _other_series(best, equal):
+        return (
+            f"no single sagittal T2: {name} and {', '.join(others)} are equally good; "
+            "name one by its Series Instance UID."
+        )
+    return (
+        f"no single sagittal T2: {name} holds {len(equal) + 1} equally good stacks, which its Series Instance UID "
+        f"cannot tell apart. Send one of them alone, or name the series to take {_described(best.stack)}."
+    )
+
+
+def _other_series(best: Candidate, equal: Sequence[Candidate]) -> list[str]:
+    own = best.stack.series.uid
+    return [*dict.fromkeys(label(one.stack.series) for one in equal if one.stack.series.uid != own)]
+
+
+def _is_shared(best: Candidate, equal: Sequence[Candidate]) -> bool:
+    return any(one.stack.series.uid == best.stack.series.uid for one in equal)
+
+
+def _described(stack: Stack) -> str:
+    instance, number = _first(stack)
+    start = "the first by file" if instance == _LAST else f"from Instance Number {instance} on"
+    return f"the {slices(stack)} slices {start}{f' (frame {number + 1})' * (number > 0)}"
 
 
 def _none(ranked: Sequence[Candidate]) -> str:
@@ -177,12 +242,10 @@ def _none(ranked: Sequence[Candidate]) -> str:
     best: dict[str, Candidate] = {}
     for one in ranked:
         best.setdefault(one.stack.series.uid, one)
-    shown = "; ".join(f"{label(one.stack.series)}: {_why(one)}" for one in [*best.values()][:_SHOWN])
+    shown = "; ".join(f"{label(one.stack.series)}: {_why(one.stack)}" for one in [*best.values()][:_SHOWN])
     more = f"; and {len(best) - _SHOWN} more" if len(best) > _SHOWN else ""
     return f"no sagittal T2 series. Refused: {shown}{more}. To take one all the same name its Series Instance UID."
 
 
-def _why(candidate: Candidate) -> str:
-    return ", ".join(
-        finding.reason.removesuffix(": refused") for finding in _findings(candidate.stack) if finding.refused
-    )
+def _why(stack: Stack) -> str:
+    return ", ".join(finding.reason.removesuffix(": refused") for finding in _findings(stack) if finding.refused)

@@ -36,15 +36,23 @@ REFUSED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     (
         "myelography",
-        re.compile(r"my[eé]lo|ミエロ|cisterno|zisterno|(?<![a-z])(?:mr-?m|m2d|thick slab)(?![a-z])|脊髄腔造影", _FLAGS),
+        # Not myelopathy, myelomalacia, meningomyelocele or the German myelon: what the neck is scanned for.
+        re.compile(
+            r"m[yi][eé]lo(?:gr|g?(?![a-zà-ÿ])|haste|tse|fse|space|cube)|ミエロ(?!パ)|cisterno|zisterno|"
+            r"(?<![a-z])(?:mr-?m|m2d|thick slab)(?![a-z])|脊髄腔造影",
+            _FLAGS,
+        ),
     ),
     ("maximum-intensity projection", _words("mip", "maxip", "projections?", "proj")),
-    ("subtraction", _words("sub(?!.?ax)", "subtr?", r"subtra\w+", r"subtrak\w+", "soustraction", "サブトラクション")),
+    (
+        "subtraction",
+        _words("sub(?!.?(?:ax|occ|lux))", "subtr?", r"subtra\w+", r"subtrak\w+", "soustraction", "サブトラクション"),
+    ),
     ("diffusion", _words("dwi", r"diff\w*", "dti", "adc", "tracew?", "ep2d", "拡散\\w*")),
     (
         "gradient echo",
         re.compile(
-            r"t2\s?(?:\*|star)|(?<![a-z])(?:gre|ge|medic|merge|cosmic|m?ffe|swi|swan|fisp|true\s?fisp|b-?tfe|ciss|fiesta|dess|flash|"
+            r"t2\s?(?:\*|star)|(?<![a-z])(?:gre|medic|merge|cosmic|m?ffe|swi|swan|fisp|true\s?fisp|b-?tfe|ciss|fiesta|dess|flash|"
             r"spgr|vibe|lava|mp-?rage|gradient)(?![a-z])|グラディエント",
             _FLAGS,
         ),
@@ -56,6 +64,8 @@ REFUSED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("Dixon fat or opposed phase", _words("fat only", "fat image", "opp", "opposed", "out.?of?.?phase", "opp-?phase")),
 )
+GE = _words("ge")
+"""Gradient echo, or the maker of the scanner."""
 SINGLE_SHOT = _words("haste", "ss.?t?fse", "ss.?tse", "single.?shot", "fase")
 FAT_SUPPRESSED = re.compile(
     r"(?<![a-z])(?:fs|fatsat|fat.?sat\w*|spair|spir|chess|fat.?supp\w*|sat.?(?:de )?graisse|fettges\w*|fettsupp\w*|"

@@ -20,6 +20,9 @@ from raspine.explanation import float32
 def randomised(model: keras.Model, seed: int, calibration: Any = None) -> keras.Model:
     """Returns a network of the same architecture with newly drawn weights.
 
+    Scales that begin at 0, as `zero_init` asks for, begin at 1 here: otherwise all blocks would be switched off, and
+    the comparison would be with a much simpler network.
+
     Args:
       model: functional, of layers that are registered with Keras; it stays as it is.
       seed: of the weights; the same seed gives the same weights.
@@ -29,7 +32,7 @@ def randomised(model: keras.Model, seed: int, calibration: Any = None) -> keras.
     seeds = itertools.count(seed * 100_003)
 
     def change(config: dict[str, Any]) -> dict[str, Any]:
-        return {name: _seeded(value, seeds) for name, value in config.items()}
+        return {name: _switched_on(name, _seeded(value, seeds)) for name, value in config.items()}
 
     fresh = keras.models.clone_model(model, clone_function=float32.from_config(change))
     if calibration is not None:
@@ -83,6 +86,12 @@ def _seeded(value: Any, seeds: "itertools.count[int]") -> Any:
     if isinstance(inner, dict) and "seed" in inner:
         return value | {"config": inner | {"seed": next(seeds)}}
     return value
+
+
+def _switched_on(name: str, value: Any) -> Any:
+    """Turns the scale of a normalisation that begins at 0 into one that begins at 1; other values stay."""
+    is_zero = isinstance(value, dict) and value.get("class_name") == "Zeros"
+    return keras.initializers.serialize(keras.initializers.Ones()) if name == "gamma_initializer" and is_zero else value
 
 
 def _calibrate(model: keras.Model, inputs: Any) -> None:

@@ -106,7 +106,11 @@ def standardise(images: tf.Tensor) -> tf.Tensor:
     Args:
       images: float32 [..., height, width, 1], any range; a constant image gives zeros.
     """
-    mean, variance = tf.nn.moments(images, (-3, -2, -1), keepdims=True)
+    return standardised_by(images, *tf.nn.moments(images, (-3, -2, -1), keepdims=True))
+
+
+def standardised_by(images: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
+    """Returns images less a mean, over the root of a variance, both float32 that broadcast with the images."""
     return (images - mean) * tf.math.rsqrt(variance + 1e-6)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from raspine import clinical, study_records
-from raspine.inputs import framing, study_augmentation
+from raspine.inputs import study_augmentation
 
 IMAGE = "image"
 CLINICAL = "clinical"
@@ -65,24 +65,23 @@ def network_inputs(
     """Returns what a network takes: the slices alone, or with clinical values and marks of the missing ones.
 
     Args:
-      images: float32 [batch, height, width, slice], values 0..1; standardised here, each study by itself.
+      images: float32 [batch, height, width, slice], standardised.
       clinical_values: float32 [batch, column] as in `clinical.COLUMNS`, NaN where missing.
       columns: which of them the network takes; none for slices alone.
       scale: float32 [2, column taken], mean and deviation over the training studies.
 
     Returns:
-      The standardised images, or {image, clinical}: float32 [batch, 2 x column taken], standardised values with 0
+      The images, or {image, clinical}: float32 [batch, 2 x column taken], standardised values with 0
       where missing, then 1 where known.
     """
-    standardised = framing.standardise(images)
     if not columns:
-        return standardised
+        return images
     if clinical_values is None or scale is None:
         raise ValueError(f"The network takes clinical values of {[clinical.COLUMNS[place] for place in columns]}.")
     values = tf.gather(clinical_values, list(columns), axis=-1)
     known = tf.math.is_finite(values)
     scaled = tf.where(known, (values - scale[0]) / scale[1], 0.0)
-    return {IMAGE: standardised, CLINICAL: tf.concat([scaled, tf.cast(known, tf.float32)], -1)}
+    return {IMAGE: images, CLINICAL: tf.concat([scaled, tf.cast(known, tf.float32)], -1)}
 
 
 def cut(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:

@@ -36,7 +36,9 @@ class StudyAugmentation:
 def augment(images: tf.Tensor, seed: tf.Tensor, settings: StudyAugmentation, size: tuple[int, int]) -> tf.Tensor:
     """Returns augmented studies, cut to the network's size about their middle.
 
-    The warp reaches beyond the cut, so a shift brings in what lies there and not an empty border.
+    The warp reaches beyond the cut, so a shift brings in what lies there and not an empty border. Studies are
+    standardised here by what they were before their grey values changed: afterwards, brightness and contrast would be
+    taken out again.
 
     Args:
       images: float32 [batch, height, width, slice], values 0..1.
@@ -45,13 +47,15 @@ def augment(images: tf.Tensor, seed: tf.Tensor, settings: StudyAugmentation, siz
       size: (height, width) of the network's input, at most that of the images.
 
     Returns:
-      float32 [batch, *size, slice].
+      float32 [batch, *size, slice], standardised.
     """
     draw = augmentation.Draw(seed, tf.shape(images)[0])
     warp = framing.inverse(augmentation.warp(draw, *size, settings.plane))
     images = augmentation.transform(images, framing.then(warp, centred(images.shape[1:3], size)), size)
+    mean, variance = tf.nn.moments(images, (1, 2, 3), keepdims=True)
     images = augmentation.change_grey(images, draw, settings.plane)
     images += draw.uniform(-settings.brightness, settings.brightness, 1, 1, 1)
+    images = framing.standardised_by(images, mean, variance)
     images = _flipped(images, draw, settings.flip_slices, -1)
     return _flipped(images, draw, settings.flip_rows, 1)
 

@@ -65,18 +65,13 @@ class Patience(keras.callbacks.Callback):
         super().__init__()
         self._keeper, self._epochs = keeper, epochs
 
-    def is_over(self) -> bool:
-        """Returns whether the epochs that the keeper knows have used the patience up."""
-        return self._ends_after(self._keeper.epoch)
-
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Asks the model to stop when this epoch is no better and the last one allowed."""
-        if self._ends_after(epoch + 1) and not self._keeper.is_better(logs or {}):
+        """Asks the model to stop when this epoch was validated, is no better, and is the last one allowed."""
+        figures, best = logs or {}, self._keeper.best
+        if not self._epochs or best is None or not self._keeper.is_validated(figures):
+            return
+        if epoch + 1 - best["epoch"] >= self._epochs and not self._keeper.is_better(figures):
             self.model.stop_training = True
-
-    def _ends_after(self, epoch: int) -> bool:
-        best = self._keeper.best
-        return bool(self._epochs and best and epoch - best["epoch"] >= self._epochs)
 
 
 class Keeper(keras.callbacks.Callback):
@@ -100,6 +95,8 @@ class Keeper(keras.callbacks.Callback):
         self._last_epoch, self._saved_at = last_epoch, time.monotonic()
         self.epoch, self.history = 0, list[dict[str, float]]()
         self.best: dict[str, float] | None = None
+        self.has_ended = False
+        self._validated: dict[str, Any] = {}
 
     def restore(self, model: keras.Model) -> int:
         """Loads the saved state into a compiled model whose optimizer is built; returns the epoch to go on with."""
@@ -111,7 +108,10 @@ class Keeper(keras.callbacks.Callback):
         model.load_weights(place / "training.weights.h5")
         if self._extra is not None:
             self._extra.load_weights(place / "average.weights.h5")
+        for layer, state in zip(_random_layers(model), stored["random"], strict=True):
+            layer.seed_generator.state.assign(state)
         self.epoch, self.history, self.best = stored["epoch"], stored["history"], stored["best"]
+        self.has_ended, self._validated = stored["has_ended"], stored["validated"]
         return int(self.epoch)
 
     def _tidy(self, place: pathlib.Path) -> None:
@@ -122,37 +122,60 @@ class Keeper(keras.callbacks.Callback):
         for left in (*self._folder.glob(".*.part"), *self._folder.glob(".*.old")):
             shutil.rmtree(left, ignore_errors=True)
 
+    def is_validated(self, figures: Mapping[str, Any]) -> bool:
+        """Returns whether an epoch's figures hold what `best/` is chosen by."""
+        return bool(np.isfinite(self._score(dict(figures))))
+
     def is_better(self, figures: Mapping[str, Any]) -> bool:
         """Returns whether figures beat the best epoch's; never without validation."""
-        score = self._score(dict(figures))
-        return bool(np.isfinite(score) and (self.best is None or score < self.best["score"]))
+        beaten = self.best is None or self._score(dict(figures)) < self.best["score"]
+        return self.is_validated(figures) and beaten
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Keeps the epoch's figures, and the networks when it is time."""
         figures = {name: float(value) for name, value in (logs or {}).items()}
         self.epoch = epoch + 1
         self.history.append({"epoch": self.epoch, **figures})
+        if self.is_validated(figures):
+            self._validated = {"epoch": self.epoch, "validation": figures}
         if self.is_better(figures):
             self.best = {"epoch": self.epoch, "score": self._score(figures), **figures}
-            self._subject.card |= {"epoch": self.epoch, "validation": figures}
+            self._subject.card |= self._validated
             self._subject.save(self._folder / "best")
-        is_last = self.epoch == self._last_epoch or self.model.stop_training
+        self.has_ended = bool(self.model.stop_training)
+        is_last = self.epoch == self._last_epoch or self.has_ended
         if self.best is None and is_last:
             self._subject.save(self._folder / "best")
         if is_last or time.monotonic() - self._saved_at > self.PAUSE_SECONDS:
-            self._save(figures)
+            self._save()
 
-    def _save(self, figures: dict[str, float]) -> None:
-        self._subject.card |= {"epoch": self.epoch, "validation": figures}
+    def _save(self) -> None:
+        # The latest validated epoch's figures stay with later weights: its threshold is the best there is for them.
+        known = {"validation": self._validated.get("validation", {}), "validation_epoch": self._validated.get("epoch")}
+        self._subject.card |= {"epoch": self.epoch, **known}
         self._subject.save(self._folder / "last")
         with atomic.atomic_directory(self._folder / self.STATE, replace=True) as aside:
             self.model.save_weights(aside / "training.weights.h5")
             if self._extra is not None:
                 self._extra.save_weights(aside / "average.weights.h5")
-            state = {"epoch": self.epoch, "history": self.history, "best": self.best}
-            atomic.write_json(aside / "state.json", state)
+            atomic.write_json(aside / "state.json", self._state())
         self._record({"epochs_done": self.epoch, "best": self.best, "history": self.history})
         self._saved_at = time.monotonic()
+
+    def _state(self) -> dict[str, Any]:
+        """Returns what the weights' files do not hold: Keras leaves out how far dropout's random numbers are."""
+        return {
+            "epoch": self.epoch,
+            "history": self.history,
+            "best": self.best,
+            "has_ended": self.has_ended,
+            "validated": self._validated,
+            "random": [np.array(layer.seed_generator.state).tolist() for layer in _random_layers(self.model)],
+        }
+
+
+def _random_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    return [layer for layer in model.layers if hasattr(layer, "seed_generator")]
 
 
 class Progress(keras.callbacks.Callback):

@@ -36,7 +36,8 @@ class Recipe(loop.Recipe):
       loss: `cross_entropy` or `focal`.
       focal_gamma: of the focal loss.
       label_smoothing: share of the outcome that is spread over both.
-      class_weights: `balanced` gives both outcomes the same weight; the risk is corrected for it.
+      class_weights: `balanced` gives both outcomes the same weight; the risk is corrected for it, exactly with
+        cross-entropy and no smoothing.
       choose: what `best/` is chosen by on the validation studies, `auc` or `loss`.
       augmentation: how studies are changed.
     """
@@ -93,15 +94,13 @@ def open_data(folder: str | os.PathLike[str], splits: tuple[str, ...] = ("train"
       splits: which of them must hold studies.
 
     Raises:
-      ValueError: it is no such folder, or a split is empty.
+      DataFolderError: it is no such folder, or a split is empty.
     """
     program = "data_prep.mri"
-    stored = loop.read_manifest(folder, program)
+    stored = loop.read_manifest(folder, program, (risk.TASK,))
     try:
         counts = stored["counts"]
-        if empty := [split for split in splits if not counts.get(split, {}).get("studies")]:
-            raise KeyError(f"no {empty[0]} studies")
-        return Data(
+        data = Data(
             folder=pathlib.Path(folder),
             choice=slices.Choice.from_dict(stored["choice"]),
             studies={split: int(entry["studies"]) for split, entry in counts.items()},
@@ -110,7 +109,10 @@ def open_data(folder: str | os.PathLike[str], splits: tuple[str, ...] = ("train"
             data_hash=stored["data_hash"],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"'{folder}' is no data folder of {program}: {error!r}.") from error
+        raise loop.DataFolderError(folder, program, error) from error
+    if empty := [split for split in splits if not data.studies.get(split)]:
+        raise loop.DataFolderError(folder, program, f"it holds no {empty[0]} studies")
+    return data
 
 
 def train(
@@ -249,6 +251,12 @@ class Task(loop.Task):
         recipe, data = self.recipe, self._data
         if not 0 < data.positive["train"] < self.items:
             raise loop.RecipeError("The training studies all have one outcome: there is nothing to tell apart.")
+        held_out = data.studies.get("validation", 0)
+        if recipe.choose == "auc" and held_out and data.positive["validation"] in (0, held_out):
+            raise loop.RecipeError(
+                "The validation studies all have one outcome, so they have no AUC to choose by: split again with "
+                "--stratify, or use --choose=loss."
+            )
         for part, whole, name in zip(self.size, data.choice.size, ("height", "width"), strict=True):
             if part > whole or part % 32:
                 raise loop.RecipeError(

@@ -16,6 +16,9 @@ from raspine.inputs import films, framing
 from raspine.models import hrnet, torch_weights
 from raspine.training import callbacks, landmark_validation, loop, losses
 
+PROGRAM = "data_prep.radiographs"
+TASKS = ("subluxation", "landmarks")
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe(loop.Recipe):
@@ -72,16 +75,17 @@ def open_data(folder: str | os.PathLike[str]) -> Data:
     """Returns what a folder written by data_prep.radiographs holds.
 
     Raises:
-      ValueError: it is no such folder.
+      DataFolderError: it is no such folder, or has no training films.
     """
-    stored = loop.read_manifest(folder, "data_prep.radiographs")
+    stored = loop.read_manifest(folder, PROGRAM, TASKS)
     try:
         counts = {split: int(entry["films"]) for split, entry in stored["counts"].items()}
-        if not counts.get("train"):
-            raise KeyError("no training films")
-        return Data(pathlib.Path(folder), landmarks.from_dict(stored["schema"]), counts, stored["data_hash"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"'{folder}' is no data folder of data_prep.radiographs: {error!r}.") from error
+        data = Data(pathlib.Path(folder), landmarks.from_dict(stored["schema"]), counts, stored["data_hash"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise loop.DataFolderError(folder, PROGRAM, error) from error
+    if not counts.get("train"):
+        raise loop.DataFolderError(folder, PROGRAM, "it holds no training films")
+    return data
 
 
 def train(

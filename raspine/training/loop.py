@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -108,19 +109,54 @@ class Task(abc.ABC):
         """Returns what `best/` minimises; NaN without validation."""
 
 
-def read_manifest(folder: str | os.PathLike[str], program: str) -> dict[str, Any]:
+class DataFolderError(ValueError):
+    """A folder holds no data that a task can use; says what was wanted and what is wrong."""
+
+    def __init__(self, folder: str | os.PathLike[str], program: str, error: Exception | str):
+        super().__init__(f"'{folder}' is no data folder of {program}: {_reason(error)}.")
+
+
+def read_manifest(folder: str | os.PathLike[str], program: str, tasks: Sequence[str]) -> dict[str, Any]:
     """Returns what a data folder's dataset.json says.
 
+    Args:
+      folder: the data folder.
+      program: that writes such folders.
+      tasks: those that the data may be for; data that name none are taken.
+
     Raises:
-      ValueError: there is none, or it is damaged or without training items.
+      DataFolderError: there is none, it is damaged, for another task or without training items.
     """
     try:
-        stored = json.loads((pathlib.Path(folder) / MANIFEST).read_text(encoding="utf-8"))
-        if not stored["counts"].get("train") or not stored["data_hash"]:
-            raise KeyError("nothing to train on")
-        return stored
-    except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise ValueError(f"'{folder}' is no data folder of {program}: {error!r}.") from error
+        stored = dict(json.loads((pathlib.Path(folder) / MANIFEST).read_text(encoding="utf-8")))
+        has_items = bool(stored["counts"].get("train")) and bool(stored["data_hash"])
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DataFolderError(folder, program, error) from error
+    check_task(stored, folder, program, tasks)
+    if not has_items:
+        raise DataFolderError(folder, program, "it holds nothing to train on")
+    return stored
+
+
+def check_task(stored: Mapping[str, Any], folder: str | os.PathLike[str], program: str, tasks: Sequence[str]) -> None:
+    """Checks that a dataset.json is for one of some tasks, if it names its own; arguments as of `read_manifest`.
+
+    Raises:
+      DataFolderError: it is for another one.
+    """
+    task = stored.get("task", tasks[0])
+    if task not in tasks:
+        raise DataFolderError(folder, program, f"its task is {task}, wanted is {' or '.join(tasks)}")
+
+
+def _reason(error: Exception | str) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"it has no {MANIFEST}"
+    if isinstance(error, OSError):
+        return f"its {MANIFEST} cannot be read: {error.strerror}"
+    if isinstance(error, KeyError):
+        return f"{MANIFEST} lacks {error}"
+    return error if isinstance(error, str) else f"{MANIFEST} is damaged: {error}"
 
 
 def train(
@@ -163,12 +199,11 @@ def train(
     )
     done = keeper.restore(network)
     report.update({})
-    patience = callbacks.Patience(keeper, recipe.patience)
-    if done < recipe.epochs and not patience.is_over():
+    if done < recipe.epochs and not keeper.has_ended:
         watching = [average] if average else []
         watching += task.watching(subject, folder / "tensorboard")
         pace = callbacks.Pace()
-        _fit(network, task, [pace, *watching, patience, keeper], done)
+        _fit(network, task, [pace, *watching, callbacks.Patience(keeper, recipe.patience), keeper], done)
         report.update({"pace": pace.facts()})
     return report.values
 

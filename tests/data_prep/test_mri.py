@@ -307,7 +307,7 @@ def test_bad_input_is_refused_by_name_and_the_rest_converted(archive: Archive, r
         name["good-1"]: (),
         name["good-2"]: (),
         name["duplicate"]: ("duplicate_slices_dropped",),
-        name["two-stacks"]: (),
+        name["two-stacks"]: ("several_stacks: 2",),
         name["headless"]: ("unreadable_files: 1",),
     }
     stacks = [line for line in archive.table("series.csv") if line["pseudonym"] == name["two-stacks"]]
@@ -371,6 +371,31 @@ def test_equal_series_are_refused_when_strict(archive: Archive, run: Run) -> Non
     assert run(archive.command(*ALL_TRAIN))[0] == 0
     assert {one.study for one in archive.records()} == set(name.values())
     assert "Smith" not in "".join(path.read_bytes().decode("latin-1") for path in archive.output.iterdir())
+
+
+def test_equal_stacks_of_one_series_are_refused_when_strict_and_flagged_else(archive: Archive, run: Run) -> None:
+    for path in archive.add("a", seed=2):
+        dataset = pydicom.dcmread(path)
+        dataset.AcquisitionNumber, dataset.SOPInstanceUID = 2, uid("second", path.name)
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        dataset.InstanceNumber += 50
+        dataset.save_as(path.with_name(f"0-second-{path.name}"))
+    archive.series("a", seed=1)
+    archive.add("b")
+    name = archive.pseudonyms("a", "b")
+    assert run(archive.command(*ALL_TRAIN, "--strict"))[0] == 0
+    reason = archive.refused()[name["a"]]
+    assert reason.startswith("no single sagittal T2: series 1 holds 2 equally good stacks, which its Series Instance")
+    assert "Smith" not in reason
+    archive.output = archive.folder / "lenient"
+    assert run(archive.command(*ALL_TRAIN, "--size=20,16"))[0] == 0
+    record = next(one for one in archive.records() if one.study == name["a"])
+    assert record.flags == ("several_stacks: 2",)
+    volume = np.stack([plane(1, index) for index in range(8)]).astype(np.float64)
+    low, high = np.percentile(volume, (0.5, 99.5))
+    np.testing.assert_allclose(
+        record.slices, np.rint(np.clip((volume[1:7] - low) / (high - low), 0, 1) * 65535), atol=2
+    )
 
 
 def test_a_nifti_file_in_place_of_a_study(archive: Archive, run: Run) -> None:

@@ -137,11 +137,13 @@ def test_the_sign_lies_behind_the_dens_and_has_its_size() -> None:
     assert np.abs(place[:, 0]).max() < 10
 
 
-def test_degenerated_discs_are_darker_than_healthy_ones() -> None:
+def test_a_worn_disc_is_darker_and_its_endplates_brighter_than_healthy_ones() -> None:
     clear, _ = _render(CLEAR)
     for grade in (0.3, 1.0):
         shown, mask = _render(Findings(subaxial=grade))
-        assert (clear - shown)[mask == 2].mean() > 0.05 * grade
+        change = (shown - clear)[mask == 2]
+        assert (change < -0.05 * grade).mean() > 0.15
+        assert (change > 0.05 * grade).mean() > 0.15
 
 
 def test_a_follow_up_with_outcome_one_shows_more_than_its_baseline() -> None:

@@ -35,6 +35,16 @@ def risk_model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return study_models.write(tmp_path_factory.mktemp("risk") / "best")
 
 
+@pytest.fixture(scope="module")
+def home_model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The same model, as if it had been trained on the data."""
+    folder = study_models.write(tmp_path_factory.mktemp("home") / "best")
+    stored = json.loads((folder / "model.json").read_text())
+    stored["card"]["data_hash"] = "0" * 64
+    (folder / "model.json").write_text(json.dumps(stored))
+    return folder
+
+
 def risks(data: pathlib.Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     found = list(study_records.read(data / f"{split}-00000-of-00001.tfrecord"))
     pixels = np.stack([record.slices for record in found])
@@ -54,7 +64,11 @@ def best_by_hand(values: np.ndarray, outcomes: np.ndarray, wanted: float | None 
 
 @pytest.fixture(scope="module")
 def done(
-    data: pathlib.Path, risk_model: pathlib.Path, start_many: Callable, tmp_path_factory: pytest.TempPathFactory
+    data: pathlib.Path,
+    risk_model: pathlib.Path,
+    home_model: pathlib.Path,
+    start_many: Callable,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, dict[str, Any]]:
     """Summaries by run, from one process."""
     place = tmp_path_factory.mktemp("evaluations")
@@ -65,13 +79,27 @@ def done(
     stored["counts"]["validation"] = {"studies": 0, "patients": 0, "positive": 0, "negative": 0}
     (alone / "dataset.json").write_text(json.dumps(stored))
     reference.write_text("study,score\nanother,3\n" + "".join(f"test{number:02d},{number}\n" for number in range(8)))
+    semicolons = place / "semicolons.csv"
+    semicolons.write_text("score;study\n" + "".join(f"{number},5;test{number:02d}\n;\n" for number in range(8)))
+    for name, trained_on in (("run", "0" * 64), ("run_elsewhere", "0123")):
+        (place / name).mkdir()
+        stored = {"best": {"val_threshold": 0.45}, "data_hash": trained_on}
+        (place / name / "run.json").write_text(json.dumps(stored))
+    home = [f"--model={home_model}"]
     lines = {
         "youden": [],
         "sensitivity": ["--threshold_rule=sensitivity", "--sensitivity=0.6"],
         "given": ["--threshold=0.5", f"--reference={reference}"],
-        "frozen": [f"--threshold_from={place / 'sensitivity'}"],
+        "frozen": [f"--threshold_from={place / 'sensitivity'}", f"--reference={semicolons}"],
         "own": [f"--data={alone}"],
         "same": ["--split=validation"],
+        "same_frozen": ["--split=validation", f"--threshold_from={place / 'youden'}"],
+        "same_twice_frozen": ["--split=validation", f"--threshold_from={place / 'frozen'}"],
+        "same_from_elsewhere": ["--split=validation", f"--threshold_from={place / 'run_elsewhere'}"],
+        "home": home,
+        "home_same": [*home, "--split=validation"],
+        "home_same_frozen": [*home, "--split=validation", f"--threshold_from={place / 'run'}"],
+        "home_same_given": [*home, "--split=validation", "--threshold=0.5"],
         "unknown": ["--split=train", "--threshold=0.5"],
     }
     base = [f"--model={risk_model}", f"--data={data}", "--batch=3"]
@@ -80,8 +108,9 @@ def done(
     )
     for status, _, error in results:
         assert status == 0, error
-    assert results[0][1].startswith("8 studies, AUC 0.")
+    assert results[0][1].splitlines()[-1].startswith("8 studies, AUC 0.")
     summaries = {name: json.loads((place / name / "summary.json").read_text()) for name in lines}
+    summaries["console"] = {name: said for name, (_, said, _) in zip(lines, results, strict=True)}
     summaries["places"] = {name: place / name for name in lines}
     return summaries
 
@@ -134,8 +163,40 @@ def test_the_threshold_is_chosen_on_the_validation_studies_or_kept(done: dict[st
     assert done["frozen"]["threshold_source"].startswith("frozen from an evaluation: validation split: sensitivity")
     assert done["own"]["threshold"] == study_models.THRESHOLD
     assert "the model's own" in done["own"]["threshold_source"]
-    assert done["youden"]["notes"] == []
-    assert "too good" in done["same"]["notes"][-1]
+
+
+JUDGED = "the threshold was chosen on the studies that it is judged on"
+CHOSEN = "best/ was chosen on these studies: all its figures"
+AGAIN = "the threshold was chosen again on the validation studies of these data"
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    {
+        "youden": [AGAIN],
+        "sensitivity": [AGAIN],
+        "given": [],
+        "frozen": [],
+        "own": [],
+        "same": [JUDGED, AGAIN],
+        "same_frozen": [JUDGED],
+        "same_twice_frozen": [JUDGED],
+        "same_from_elsewhere": [],
+        "home": [],
+        "home_same": [JUDGED, CHOSEN],
+        "home_same_frozen": [JUDGED, CHOSEN],
+        "home_same_given": [CHOSEN],
+    }.items(),
+)
+def test_figures_that_are_too_good_and_thresholds_chosen_again_are_said(
+    done: dict[str, Any], run: str, expected: list[str]
+) -> None:
+    notes = done[run]["notes"]
+    assert len(notes) == len(expected), notes
+    for note, start in zip(notes, expected, strict=True):
+        assert start in note
+        assert "too good" in note or "--threshold_from=RUN" in note
+        assert note in done["console"][run]
 
 
 def test_the_threshold_of_a_training_run_is_the_one_of_its_best_epoch(tmp_path: pathlib.Path) -> None:
@@ -154,6 +215,7 @@ def test_a_reference_is_compared_on_the_same_studies(done: dict[str, Any]) -> No
     assert done["given"]["auc_difference"] == pytest.approx(done["given"]["auc"] - 10 / 16)
     low, high = done["given"]["auc_difference_ci"]
     assert low < done["given"]["auc_difference"] < high
+    assert done["frozen"]["reference_auc"] == done["given"]["reference_auc"]
     assert "reference_auc" not in done["youden"]
 
 
@@ -165,11 +227,11 @@ def test_studies_without_outcome_are_listed_and_left_out_of_the_figures(done: di
 
 def _bad(place: pathlib.Path, data: pathlib.Path) -> dict[str, pathlib.Path]:
     """Makes folders and files that cannot be evaluated."""
-    names = ("slab", "damaged", "single", "empty", "films")
+    names = ("slab", "damaged", "single", "empty", "films", "radiographs", "older")
     made = {name: place / name for name in names}
     for name in ("slab", "damaged", "single"):
         shutil.copytree(data, made[name])
-    for name in ("empty", "films"):
+    for name in ("empty", "films", "radiographs", "older"):
         made[name].mkdir()
     (made["films"] / "summary.json").write_text('{"mre_mm": 1}')
     stored = json.loads((data / "dataset.json").read_text())
@@ -178,12 +240,18 @@ def _bad(place: pathlib.Path, data: pathlib.Path) -> dict[str, pathlib.Path]:
     (made["single"] / "dataset.json").write_text(
         json.dumps({**stored, "counts": {"train": {"studies": 3, "positive": 1}}})
     )
+    films = {"counts": {"train": {"films": 3}}, "data_hash": "1" * 64, "schema": {}}
+    (made["radiographs"] / "dataset.json").write_text(json.dumps({**films, "task": "subluxation"}))
+    (made["older"] / "dataset.json").write_text(json.dumps(films))
     shard = made["damaged"] / "test-00000-of-00001.tfrecord"
     shard.write_bytes(shard.read_bytes()[:5000])
     tables = {
         "few": "study,score\ntest00,1\n",
         "words": "study,score\ntest00,high\n",
         "twice": "study,score\na,1\na,1\n",
+        "short": "study,score\na,1\n\nb\n",
+        "infinite": "study,score\na,inf\n",
+        "quotes": 'study,score\n"a,1\n',
     }
     for name, text in {**tables, "columns": "name,score\n"}.items():
         made[name] = place / f"{name}.csv"
@@ -199,6 +267,13 @@ WRONG = {
     "a shard is damaged or of another version": (1, ["--data={damaged}", "--threshold=0.5"]),
     "needs a validation split": (2, ["--data={single}", "--threshold_rule=youden"]),
     "is no data folder of data_prep.mri": (2, ["--data={empty}"]),
+    "{empty}' is no data folder of data_prep.mri: it has no dataset.json": (2, ["--data={empty}"]),
+    "is no data folder of data_prep.mri: its task is subluxation, wanted is deformity": (2, ["--data={radiographs}"]),
+    "is no data folder of data_prep.mri: dataset.json lacks 'choice'": (2, ["--data={older}"]),
+    "is no data folder of data_prep.radiographs: its task is deformity, wanted is subluxation or landmarks": (
+        2,
+        ["--model={landmarks}"],
+    ),
     "no model directory: it has no model.json": (2, ["--model={empty}"]),
     "--annotator is not for a model of deformity": (2, ["--annotator=eve"]),
     "--reference is not for a model of landmarks": (2, ["--model={landmarks}", "--reference={few}"]),
@@ -210,6 +285,10 @@ WRONG = {
     "7 of 8 studies have no score, the first is 'test01'": (2, ["--reference={few}"]),
     "row 2 has a score that is no number": (2, ["--reference={words}"]),
     "row 3 has a study twice": (2, ["--reference={twice}"]),
+    "row 4 has 1 cells under 2 columns": (2, ["--reference={short}"]),
+    "row 2 has a score that is not finite": (2, ["--reference={infinite}"]),
+    "quotes.csv' is not a CSV file": (2, ["--reference={quotes}"]),
+    "nowhere.csv' cannot be read: No such file": (2, ["--reference={empty}/nowhere.csv"]),
     "no column 'study'": (2, ["--reference={columns}"]),
     "--threshold": (2, ["--threshold=1.5"]),
 }
@@ -227,7 +306,8 @@ def test_what_cannot_be_done_is_said_in_one_line(
     lines = [[*base, *(text.format(**made) for text in given)] for _, given in WRONG.values()]
     results = start_many("experiments.evaluate", lines)
     for (message, (expected, _)), (status, _, error) in zip(WRONG.items(), results, strict=True):
-        assert (status, message in error) == (expected, True), error
+        assert (status, message.format(**made) in error) == (expected, True), error
         assert "Traceback" not in error
+        assert "Error(" not in error
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import study_models
 import tensorflow as tf
 
 from raspine import landmarker, landmarks, measurement, reading
@@ -111,6 +112,7 @@ def test_a_model_that_disagrees_leaves_nothing(
 
 WRONG = {
     "--name is letters": ["--name=a/b"],
+    "only a landmark model is exported so far; this one gives the risk of deformity": ["--model={risk}"],
     "no model directory": ["--model={here}"],
     "no distance": ["--thresholds=x=1"],
     "unexpected argument": ["stray"],
@@ -119,7 +121,8 @@ WRONG = {
 
 def test_wrong_flags_end_with_2(model_directory: pathlib.Path, start_many: Callable, tmp_path: pathlib.Path) -> None:
     start = [f"--model={model_directory}", f"--output_dir={tmp_path / 'out'}"]
-    lines = [[*start, *(text.format(here=tmp_path) for text in given)] for given in WRONG.values()]
+    risk = study_models.write(tmp_path / "risk")
+    lines = [[*start, *(text.format(here=tmp_path, risk=risk) for text in given)] for given in WRONG.values()]
     for message, (status, _, error) in zip(WRONG, start_many("experiments.export", lines), strict=True):
         assert (status, message in error) == (2, True), error
     assert not (tmp_path / "out").exists()

@@ -58,6 +58,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     )
     (place / "twice.csv").write_text("patient_id,age\nSECRET-x,40\nSECRET-x,41\nSECRET-y,\n")
     (place / "bad.csv").write_text("patient_id,age\nSECRET-x,old\n")
+    (place / "broken.csv").write_text('patient_id,age\n"SECRET-x,40\n')
+    (place / "SECRET-empty").mkdir()
     (place / "earlier").mkdir()
     (place / "earlier" / "summary.json").write_text('{"threshold": 0.0, "threshold_source": "Youden"}')
     return place
@@ -76,6 +78,9 @@ def done(place: pathlib.Path, start_many: Callable[[str, list[list[str]]], list[
         "gaps": ["slices", "--nooverlays", "--gaps=interpolate", tree / "hole"],
         "twice": ["clinical", "--nooverlays", f"--clinical={place / 'twice.csv'}", tree / "shared"],
         "nothing": ["slices", tree / "few", tree / "notes.txt"],
+        "empty": ["slices", f"--private_log={place / 'who_empty.csv'}", place / "SECRET-empty"],
+        "no_table": ["clinical", f"--private_log={place / 'who_none.csv'}", f"--clinical={place / 'SECRET-no.csv'}",
+                     tree],
     }  # fmt: skip
     arguments = [
         [f"--model={place / model}", f"--output_dir={place / name}", *map(str, rest)]
@@ -239,6 +244,19 @@ def test_nothing_to_score_ends_with_1_and_says_why(place: pathlib.Path, done: Re
     assert json.loads((place / "nothing" / "predictions.json").read_text()) == []
 
 
+@pytest.mark.parametrize(
+    ("run", "ending", "message"),
+    [("empty", 1, "no file in the 1 paths given"), ("no_table", 2, "--clinical: the file cannot be read")],
+)
+def test_with_a_private_log_the_messages_name_no_path(
+    place: pathlib.Path, done: Results, run: str, ending: int, message: str
+) -> None:
+    status, out, error = done[run]
+    assert (status, message in error) == (ending, True), error
+    assert "SECRET" not in out + error
+    assert not (place / run).exists()
+
+
 WRONG = {
     "--spacing_mm is not for a model of deformity": ["--spacing_mm=0.2,0.2", "{tree}"],
     "--thresholds is not for a model of deformity": ["--thresholds=adi=3", "{tree}"],
@@ -250,7 +268,8 @@ WRONG = {
     "neither summary.json nor run.json": ["--threshold_from={tree}", "{tree}"],
     "this model takes slices alone": ["--clinical={place}/clinical.csv", "{tree}"],
     "row 2: column 'age' is a number of years": ["--model={place}/clinical", "--clinical={place}/bad.csv", "{tree}"],
-    "cannot be read as UTF-8 CSV": ["--model={place}/clinical", "--clinical={place}/no.csv", "{tree}"],
+    "--clinical: the file is not a CSV file": ["--model={place}/clinical", "--clinical={place}/broken.csv", "{tree}"],
+    "the file cannot be read: No such file": ["--model={place}/clinical", "--clinical={place}/no.csv", "{tree}"],
     "none of the columns study, study_uid, patient_id": [
         "--model={place}/clinical", "--clinical={tree}/notes.txt", "{tree}",
     ],

@@ -1,3 +1,4 @@
+import json
 import pathlib
 import re
 import shlex
@@ -14,6 +15,10 @@ def test_wrong_flags_end_with_one_line_and_status_2(
     start_many: Callable, data_set: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     output, data = f"--output_dir={tmp_path / 'run'}", f"--data={data_set}"
+    for name, task in (("films", "subluxation"), ("studies", "deformity")):
+        (tmp_path / name).mkdir()
+        stored = {"task": task, "counts": {"train": {name: 3}}, "data_hash": "0"}
+        (tmp_path / name / "dataset.json").write_text(json.dumps(stored))
     cases = {
         (output,): "--data",
         (data,): "--output_dir",
@@ -31,6 +36,13 @@ def test_wrong_flags_end_with_one_line_and_status_2(
         (data, output, "--task=deformity", "--weights=imagenet", "--depth=26"): "nobody publishes a ResNet of depth 26",
         (data, output, "--task=deformity", "--weights=nowhere.h5"): "no file 'nowhere.h5'",
         (f"--data={tmp_path / 'none'}", output): "no folder",
+        (f"--data={tmp_path / 'films'}", output, "--task=deformity"): (
+            "films' is no data folder of data_prep.mri: its task is subluxation, wanted is deformity."
+        ),
+        (f"--data={tmp_path / 'studies'}", output): (
+            "studies' is no data folder of data_prep.radiographs: its task is deformity, wanted is subluxation or "
+            "landmarks."
+        ),
         (f"--data={tmp_path}", output): "is no data folder",
     }
     results = start_many("experiments.train", [list(arguments) for arguments in cases])

@@ -64,6 +64,36 @@ def test_lumbar_scan() -> None:
     assert {file.SeriesInstanceUID for file in files if file.SeriesDescription == "T2 SAG"} == {found.series_uid}
     assert "T2" in found.series_reason
     assert "\n" not in found.series_reason
+    assert (found.native.slices, found.native.pitch_mm) == (11, pytest.approx(4.5, abs=1e-5))
+    assert found.native.spacing_mm == pytest.approx((0.68359375, 0.68359375))
+
+
+def test_a_chosen_candidate_is_taken_without_choosing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = lumbar()
+    candidate = series.choose(study)
+    expected = scan.of_study(study, SMALL)
+    monkeypatch.setattr(series, "rank", None)
+    found = scan.of_study(study, SMALL, candidate=candidate)
+    np.testing.assert_array_equal(found.slices.pixels, expected.slices.pixels)
+    assert (found.flags, found.series_uid, found.series_reason, found.native) == (
+        expected.flags,
+        expected.series_uid,
+        expected.series_reason,
+        expected.native,
+    )
+
+
+def test_a_second_acquisition_in_the_series_is_flagged(tmp_path: pathlib.Path) -> None:
+    folder = shutil.copytree(LUMBAR, tmp_path / "study")
+    for place in range(11):
+        file = pydicom.dcmread(folder / f"D{place:07d}")
+        file.AcquisitionNumber, file.InstanceNumber = 9, 100 + place
+        file.SOPInstanceUID = file.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+        file.save_as(folder / f"E{place:07d}")
+    found = scan.of_study(lumbar(folder), SMALL)
+    assert "several_stacks: 2" in found.flags
+    assert "as good as another stack of its series" in found.series_reason
+    np.testing.assert_array_equal(found.slices.pixels, scan.of_study(lumbar(), SMALL).slices.pixels)
 
 
 def test_lumbar_slices_lie_where_the_scanner_put_them() -> None:
@@ -155,3 +185,16 @@ def test_nifti_scan_says_that_its_contrast_is_unknown() -> None:
     assert "NIfTI" in found.series_reason
     assert found.slices.positions_mm[0] > -30.0
     np.testing.assert_allclose(np.diff(found.slices.positions_mm), 1.0, atol=1e-5)
+
+
+def test_a_nifti_scan_knows_the_volume_it_is_from(tmp_path: pathlib.Path) -> None:
+    image = SimpleITK.GetImageFromArray(np.arange(9 * 14 * 12, dtype=np.int16).reshape(9, 14, 12))
+    image.SetSpacing((0.7, 0.9, 3.0))
+    image.SetDirection([0.0, 0.0, -1.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0])  # columns, rows, slices: y, -z, -x
+    SimpleITK.WriteImage(image, str(tmp_path / "a.nii"))
+    native = scan.of_nifti(tmp_path / "a.nii", slices.Choice(pixel_mm=1.0, size=(16, 16))).native
+    assert (native.slices, native.spacing_mm, native.pitch_mm) == (
+        9,
+        pytest.approx((0.9, 0.7)),
+        pytest.approx(3.0),
+    )

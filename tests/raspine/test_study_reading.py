@@ -1,6 +1,8 @@
 import math
 import pathlib
 import shutil
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import study_dicom
 
 from raspine import risk, scan, study_reading, study_search
-from raspine.dicom import index
+from raspine.dicom import index, series, stacking
 from raspine.inputs import slices
 from raspine.models import resnet
 
@@ -91,6 +93,25 @@ def test_the_volume_as_scanned_whatever_the_choice(model: risk.RiskModel, tmp_pa
     native = study_reading.prepare(source, choice, study_reading.Options()).native
     assert (native.slices, native.spacing_mm) == (8, (1.5, 1.5))
     assert native.pitch_mm == pytest.approx(4.0)
+
+
+def test_a_study_is_ranked_and_stacked_once(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study_dicom.write(tmp_path, "a")
+    (source,) = study_search.find([tmp_path]).sources
+    calls: list[str] = []
+    for module, name in ((series, "rank"), (stacking, "stack")):
+        monkeypatch.setattr(module, name, _counted(getattr(module, name), calls))
+    choice = slices.Choice("native_middle", 6, 1.5, (32, 32))
+    study_reading.prepare(source, choice, study_reading.Options())
+    assert sorted(calls) == ["rank", "stack"]
+
+
+def _counted(function: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
+    def counted(*arguments: Any, **named: Any) -> Any:
+        calls.append(function.__name__)
+        return function(*arguments, **named)
+
+    return counted
 
 
 def test_a_missing_slice_is_refused_or_interpolated(model: risk.RiskModel, tmp_path: pathlib.Path) -> None:

@@ -63,25 +63,26 @@ def paint_discs(canvas: Canvas, anatomy: Anatomy, posed: Pose) -> None:
 
 
 def paint_degeneration(canvas: Canvas, anatomy: Anatomy, findings: Findings, posed: Pose) -> None:
-    """The subaxial sign: dark narrow discs with hard endplates, lips at the front, bulges at the back.
+    """The subaxial sign: one worn disc, dark and narrow, its endplates bright with oedema, bulging to front and back.
 
-    It paints over healthy discs, bodies and the sac; the cord goes on top of it. Label 2 of the mask.
+    It paints over the disc, its bodies and the sac; the cord goes on top of it. Label 2 of the mask.
     """
-    if findings.subaxial <= 0:
+    grade = findings.subaxial
+    if grade <= 0:
         return
+    level = SUBAXIAL_DISCS[int(np.argmax(anatomy.stenosis))]
+    frame, side = posed.discs[level], half_width(level)
     depth, half = anatomy.body_depth / 2, anatomy.disc_height / 2
-    for level, weight in zip(SUBAXIAL_DISCS, anatomy.stenosis, strict=True):
-        grade = min(findings.subaxial * weight, 1.2)
-        frame = posed.discs[level]
-        opacity = min(1.25 * grade, 1.0)
-        _paint_sign(canvas, frame, (half_width(level), depth + 0.7, half + 0.5), "cortex", opacity, 4)
-        thin = half * (1 - 0.5 * min(grade, 1.0))
-        _paint_sign(canvas, frame, (half_width(level) - 1, depth - 0.5, thin), "worn", opacity, 4)
-        bulge = 1.0 + 3.0 * grade
-        _paint_sign(canvas, frame.at(depth + 0.6, 0.0), (8.0, bulge, half + 0.6 * grade), "worn", opacity, 2)
-        _paint_sign(
-            canvas, frame.at(-depth - 0.4, 0.0), (8.0, 0.6 + 1.6 * grade, half + 0.6 * grade), "cortex", opacity, 2
-        )
+    opacity = min(1.25 * grade, 1.0)
+    for way in (-1, 1):
+        plate = frame.at(0.0, way * (half + 1.5 + 1.2 * grade))
+        oedema = (side - 1.5, 0.9 * depth, 1.6 + 1.4 * grade)
+        _paint_sign(canvas, plate, oedema, "sign", 0.15 + 0.6 * grade, 4)
+    _paint_sign(canvas, frame, (side, depth + 0.7, half + 0.5), "cortex", opacity, 4)
+    _paint_sign(canvas, frame, (side - 1, depth - 0.5, half * (1 - 0.5 * grade)), "worn", opacity, 4)
+    lip = half + 0.6 * grade
+    _paint_sign(canvas, frame.at(depth + 0.6, 0.0), (8.0, 1.0 + 3.0 * grade, lip), "worn", opacity, 2)
+    _paint_sign(canvas, frame.at(-depth - 0.4, 0.0), (8.0, 0.6 + 1.6 * grade, lip), "cortex", opacity, 2)
 
 
 def _paint_sign(

@@ -25,7 +25,7 @@ class Anatomy:
         retrodental: gap between dens and dural sac.
         fat: thickness of the fat under the skin of the nape.
         disc_signal, marrow_signal: factors on the T2 signal of healthy discs and of marrow.
-        stenosis: per disc from C3/C4 to C6/C7, how much of the subaxial grade that disc takes; mean 1.
+        stenosis: per disc from C3/C4 to C6/C7, how prone it is to wear; mean 1. The most prone one shows the sign.
         yaw, roll: how far the patient lies turned about the long axis and leans to a side.
         shift: (left, back, up) of C4 from the planned centre of the field.
         detail_seed: for small random features.
@@ -66,7 +66,7 @@ class Findings:
 
     Attributes:
         retro_odontoid: signal behind the dens, a sign at baseline.
-        subaxial: degenerated discs C3-C7, a sign at baseline.
+        subaxial: a degenerated disc between C3 and C7, a sign at baseline.
         pannus: mass around the dens.
         erosion: share of the dens that is eaten away.
         translocation: how far the dens has moved up, 1 is 7 mm.

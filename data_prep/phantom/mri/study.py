@@ -28,7 +28,7 @@ OUTCOME_FIELDS = (
 CONTENTS = ("full", "baseline_t2")
 SIGNS = {
     "retro_odontoid": "mask label 1: grade 0..1 of a signal behind the dens",
-    "subaxial": "mask label 2: grade 0..1 of dark, narrow, bulging discs from C3 to C7",
+    "subaxial": "mask label 2: grade 0..1 of one worn disc from C3 to C7: dark, narrow, bulging, with bright endplates",
 }
 _FIRST_DATE = datetime.date(2008, 1, 1)
 _CALENDAR = 300

@@ -109,6 +109,9 @@ LOSING = {
     "phase image": ({"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}, "phase"),
     "axial": ({"ImageOrientationPatient": list(AXIAL)}, "axial (1.00)"),
     "coronal": ({"ImageOrientationPatient": list(CORONAL)}, "coronal (1.00)"),
+    "stir by its protocol": ({"SeriesDescription": None, "ProtocolName": "STIR SAG"}, "inversion recovery"),
+    "ge of an unknown sequence": ({"ScanningSequence": None, "SeriesDescription": "T2 GE SAG"}, "gradient echo"),
+    "subtraction by its name": ({"SeriesDescription": "T2 sag SUB"}, "subtraction"),
     "oblique": ({"ImageOrientationPatient": turned(35)}, "oblique and nearest to sagittal (0.82)"),
     "two slices": ({"count": 2}, "2 slices: too few"),
     "no spacing": ({"PixelSpacing": None}, "no Pixel Spacing"),
@@ -156,6 +159,15 @@ def test_a_study_without_any_series():
         {"ImageType": ["DERIVED", "SECONDARY", "OTHER", "AI"]},
         {"EchoTime": 64},
         {"RepetitionTime": 1500, "SeriesDescription": "t2_space_sag"},
+        {"SeriesDescription": "SAG T2 FSE", "ProtocolName": "CERVICAL MYELOPATHY"},
+        {"SeriesDescription": "SAG T2 FSE", "ProtocolName": "C-SPINE W STIR"},
+        {"SeriesDescription": "SAG T2 FSE", "ProtocolName": "CSPINE + MRA NECK"},
+        {"SeriesDescription": "SAG T2 FSE", "ProtocolName": "NECK/C-SPINE GE 3T"},
+        {"SeriesDescription": "SAG T2 FSE", "ProtocolName": "C SPINE DIFFUSION"},
+        {"SeriesDescription": None, "ProtocolName": "C-SPINE GE 3T MYELOPATHY"},
+        {"SeriesDescription": "T2 TSE SAG HWS Myelopathie"},
+        {"SeriesDescription": "T2 sag sub-occipital"},
+        {"SeriesDescription": "T2 sag sub-luxation C1/C2"},
     ],
 )
 def test_what_is_taken_for_a_sagittal_t2(tmp_path, tags):
@@ -219,6 +231,60 @@ def test_ties_go_to_more_slices_then_finer_pixels_then_the_earlier_number(tmp_pa
     assert chosen.reasons[-1].startswith("as good as series ")
     with pytest.raises(series.TieError, match="equally good"):
         series.choose(study(tmp_path), strict=True)
+
+
+def test_a_tie_within_one_series_says_so_and_takes_the_lowest_instance_number(tmp_path):
+    save_stack(tmp_path, "s", 7, start=20, AcquisitionNumber=2)
+    save_stack(tmp_path, "s", 7, start=40, AcquisitionNumber=1)
+    found = study(tmp_path)
+    (only,) = found.series
+    taken = "the 7 slices from Instance Number 21 on"
+    chosen = series.choose(found)
+    assert min(frame.instance_number for frame in chosen.stack.frames) == 21
+    assert chosen.reasons[-1] == f"as good as another stack of its series, which has the same UID; taken: {taken}"
+    assert series.choose(found, only.uid, strict=True).reasons == ("chosen by its UID", *chosen.reasons)
+    with pytest.raises(series.TieError) as error:
+        series.choose(found, strict=True)
+    assert str(error.value) == (
+        "no single sagittal T2: series 3 'T2 TSE SAG' holds 2 equally good stacks, which its Series Instance UID "
+        f"cannot tell apart. Send one of them alone, or name the series to take {taken}."
+    )
+    backwards = dataclasses.replace(only, frames=only.frames[::-1])
+    again = series.choose(dataclasses.replace(found, series=(backwards,)))
+    assert set(again.stack.frames) == set(chosen.stack.frames)
+
+
+def test_a_tie_of_two_series_names_the_other_once(tmp_path):
+    save_stack(tmp_path, "a", SeriesNumber=1)
+    for number in (1, 2):
+        save_stack(tmp_path, "b", start=20 * number, SeriesNumber=2, AcquisitionNumber=number)
+    with pytest.raises(series.TieError, match=r"^no single sagittal T2: series 1 '[^']*' and series 2 '[^']*' are eq"):
+        series.choose(study(tmp_path), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("tags", "count"),
+    [
+        ({"AcquisitionNumber": 2}, 2),
+        ({"EchoTime": 64}, 2),
+        ({"origin": (0, 0, -300)}, 2),
+        ({"EchoTime": 30}, 1),
+        ({"ImageType": ["DERIVED", "PRIMARY", "M", "W"]}, 1),
+        ({"ImageOrientationPatient": list(AXIAL)}, 1),
+        ({"AcquisitionNumber": 2, "count": 2}, 1),
+    ],
+)
+def test_stacks_of_a_series_that_are_as_acceptable(tmp_path, tags, count):
+    save_stack(tmp_path, "s", 7)
+    save_stack(tmp_path, "s", start=10, **{"count": 7, **tags})
+    assert series.alike(series.choose(study(tmp_path))) == count
+
+
+def test_stacks_of_a_refused_series_are_alike_when_refused_alike(tmp_path):
+    for number in (1, 2):
+        save_stack(tmp_path, "s", start=20 * number, EchoTime=12, RepetitionTime=600, AcquisitionNumber=number)
+    found = study(tmp_path)
+    assert series.alike(series.choose(found, found.series[0].uid)) == 2
 
 
 def test_a_series_with_a_truncated_file_says_so_and_loses(tmp_path):
@@ -359,6 +425,34 @@ def test_words_for_parts_of_the_body(text, part):
 )
 def test_words_for_t2(text, is_t2):
     assert bool(wording.T2.search(wording.plain(text))) == is_t2
+
+
+@pytest.mark.parametrize(
+    ("text", "is_myelography"),
+    [
+        ("haste_myelo_sag", True),
+        ("MR-Myelographie", True),
+        ("Myélographie", True),
+        ("mielografia", True),
+        ("MYELOGRAM", True),
+        ("myelog", True),
+        ("myeloHASTE", True),
+        ("ミエログラフィー", True),
+        ("cervical myelopathy", False),
+        ("Myelopathie", False),
+        ("myélopathie", False),
+        ("mielopatia", False),
+        ("myelomalacia", False),
+        ("Myelon", False),
+        ("myelin water", False),
+        ("myelitis", False),
+        ("meningomyelocele", False),
+        ("multiple myeloma", False),
+        ("頸椎 ミエロパチー", False),
+    ],
+)
+def test_words_for_myelography(text, is_myelography):
+    assert bool(dict(wording.REFUSED)["myelography"].search(wording.plain(text))) == is_myelography
 
 
 def test_the_order_of_files_changes_nothing(tmp_path):

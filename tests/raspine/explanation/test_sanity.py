@@ -77,3 +77,13 @@ def test_dilated_by_a_disc() -> None:
     assert wide[0, 4, 1]
     assert not wide[0, 1, 1]
     np.testing.assert_array_equal(sanity.dilated(mask, 0), mask)
+
+
+def test_blocks_that_began_switched_off_are_on_in_a_randomised_network() -> None:
+    """Otherwise no 3 x 3 convolution would reach the logit, and the comparison would be with a simpler network."""
+    model = resnet.resnet(26, (32, 32, 2), zero_init=True)
+    assert not model.get_layer("conv5_block2_3_bn").gamma.numpy().any()
+    fresh = sanity.randomised(model, 1)
+    gammas = [layer.gamma.numpy() for layer in fresh.layers if hasattr(layer, "gamma")]
+    assert all((gamma == 1).all() for gamma in gammas)
+    assert not model.get_layer("conv5_block2_3_bn").gamma.numpy().any()

@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -24,17 +25,22 @@ def ramp() -> np.ndarray:
     return ((row + 40 * column) / 3200 + number / 20)[None].astype(np.float32)
 
 
+def standard(images: np.ndarray) -> np.ndarray:
+    axes = (1, 2, 3)
+    return (images - images.mean(axes, keepdims=True)) / images.std(axes, keepdims=True)
+
+
 def test_without_changes_augmentation_cuts_the_middle_as_evaluation_does() -> None:
     images = tf.constant(ramp())
     cut = study_augmentation.augment(images, tf.constant([1, 2]), NOTHING, (32, 31)).numpy()
-    np.testing.assert_allclose(cut, ramp()[:, 4:36, 4:35], atol=1e-5)
-    np.testing.assert_allclose(studies.cut(images, (32, 31)).numpy(), cut, atol=1e-5)
+    np.testing.assert_allclose(cut, standard(ramp()[:, 4:36, 4:35]), atol=1e-4)
+    np.testing.assert_allclose(studies.cut(images, (32, 31)).numpy(), ramp()[:, 4:36, 4:35], atol=1e-6)
 
 
 def test_a_left_right_flip_reverses_the_slices_and_nothing_else() -> None:
     always = study_augmentation.StudyAugmentation(NOTHING.plane, brightness=0, flip_slices=1)
     flipped = study_augmentation.augment(tf.constant(ramp()), tf.constant([1, 2]), always, (40, 40)).numpy()
-    np.testing.assert_allclose(flipped, ramp()[..., ::-1], atol=1e-5)
+    np.testing.assert_allclose(flipped, standard(ramp()[..., ::-1]), atol=1e-4)
 
 
 def test_a_shift_brings_in_what_lies_beyond_the_cut() -> None:
@@ -43,14 +49,28 @@ def test_a_shift_brings_in_what_lies_beyond_the_cut() -> None:
     )
     images = tf.ones((8, 40, 40, 6))
     moved = study_augmentation.augment(images, tf.constant([3, 4]), shifting, (32, 32))
-    np.testing.assert_allclose(moved.numpy(), 1.0, atol=1e-5)
+    np.testing.assert_allclose(moved.numpy(), 0.0, atol=1e-4)  # an empty border would not be of the mean
+
+
+@pytest.mark.parametrize(
+    ("changes", "mean", "deviation"),
+    [({"brightness": 0.3}, True, False), ({"plane": augmentation.Augmentation(0, 0, 0, 0, 0, 0.5, 0, 0)}, False, True)],
+)
+def test_brightness_and_contrast_reach_the_network(changes: dict, mean: bool, deviation: bool) -> None:
+    """Standardising afterwards would take both out again."""
+    settings = dataclasses.replace(NOTHING, **changes)
+    images = study_augmentation.augment(tf.constant(ramp().repeat(8, 0)), tf.constant([5, 6]), settings, (32, 32))
+    means, deviations = images.numpy().mean((1, 2, 3)), images.numpy().std((1, 2, 3))
+    assert bool(np.ptp(means) > 0.3) is mean
+    assert bool(np.ptp(deviations) > 0.1) is deviation
 
 
 def test_all_slices_of_a_study_change_alike() -> None:
     settings = study_augmentation.StudyAugmentation(augmentation.Augmentation(noise=0, cutout=0), flip_slices=0)
     images = tf.repeat(tf.constant(ramp()[..., :1]), 6, -1)
     changed = study_augmentation.augment(images, tf.constant([5, 6]), settings, (32, 32)).numpy()
-    assert np.abs(changed[..., 0] - ramp()[:, 4:36, 4:36, 0]).max() > 0.01
+    still = study_augmentation.augment(images, tf.constant([5, 6]), NOTHING, (32, 32)).numpy()
+    assert np.abs(changed - still).max() > 0.1
     np.testing.assert_allclose(changed, changed[..., :1].repeat(6, -1), atol=1e-6)
 
 

@@ -13,13 +13,13 @@ import study_shards
 
 from raspine import risk
 from raspine.inputs import augmentation, study_augmentation
-from raspine.training import callbacks, deformity, loop
+from raspine.training import callbacks, deformity, loop, risk_validation
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 STILL = study_augmentation.StudyAugmentation(augmentation.Augmentation(0, 0, 0, 0.05, 0, 0, 0.02, 0), brightness=0.02)
 RECIPE = deformity.Recipe(
     depth=26, height=32, width_px=32, batch=4, epochs=2, learning_rate=2e-3, average=0.9, seed=3, augmentation=STILL,
-    clinical=True, class_weights="balanced",
+    clinical=True, class_weights="balanced", dropout=0.2,
 )  # fmt: skip
 
 
@@ -108,19 +108,50 @@ def test_a_folder_without_studies_is_named(tmp_path: pathlib.Path) -> None:
         deformity.open_data(tmp_path, ("train", "test"))
 
 
+def test_the_last_validated_figures_stay_with_later_weights(
+    data: deformity.Data, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=5, validate_every=2, patience=2, clinical=False, average=0.0)
+    # Worse from the second validation on: the run ends there, in epoch 4 of 5.
+    aucs = iter([0.9, 0.6, 0.5])
+    monkeypatch.setattr(risk_validation, "figures", lambda *_: {"val_auc": next(aucs), "val_threshold": 0.3})
+    run = deformity.train(recipe, data, tmp_path)
+    assert [run["epochs_done"], run["best"]["epoch"]] == [4, 2]
+    last = risk.load(tmp_path / "last")
+    assert last.threshold == 0.3
+    assert last.card["validation_epoch"] == 4
+    again = deformity.train(recipe, data, tmp_path)
+    assert again["epochs_done"] == 4, "a run that its patience ended goes on no more"
+
+
+def test_validation_studies_of_one_outcome_have_no_auc(data: deformity.Data) -> None:
+    alike = dataclasses.replace(data, positive={**data.positive, "validation": 0})
+    with pytest.raises(loop.RecipeError, match="split again with --stratify"):
+        deformity.Task(RECIPE, alike)
+    deformity.Task(dataclasses.replace(RECIPE, choose="loss"), alike)
+
+
 class Stub(callbacks.Keeper):
     """A keeper that knows its best epoch."""
 
-    def __init__(self, best: int, better: bool):
-        self.best, self.epoch, self._better = {"epoch": best, "score": 1.0}, 0, better
+    def __init__(self, best: int, better: bool, validated: bool):
+        self.best, self.epoch, self._better, self._was = {"epoch": best, "score": 1.0}, 0, better, validated
 
     def is_better(self, figures: object) -> bool:
         return self._better
 
+    def is_validated(self, figures: object) -> bool:
+        return self._was
 
-@pytest.mark.parametrize(("epoch", "better", "stops"), [(4, False, False), (5, False, True), (5, True, False)])
-def test_patience_ends_after_so_many_epochs_without_a_better_one(epoch: int, better: bool, stops: bool) -> None:
-    patience = callbacks.Patience(Stub(best=2, better=better), 3)
+
+@pytest.mark.parametrize(
+    ("epoch", "better", "validated", "stops"),
+    [(4, False, True, False), (5, False, True, True), (5, True, True, False), (5, False, False, False)],
+)
+def test_patience_ends_after_so_many_epochs_without_a_better_one(
+    epoch: int, better: bool, validated: bool, stops: bool
+) -> None:
+    patience = callbacks.Patience(Stub(2, better, validated), 3)
     patience.set_model(type("Model", (), {"stop_training": False})())
     patience.on_epoch_end(epoch - 1)
     assert patience.model.stop_training is stops
