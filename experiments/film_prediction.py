@@ -81,7 +81,7 @@ def predict(request: prediction.Request) -> str:
     schema = thresholds.apply(model.schema, _THRESHOLDS.value)
     files = _named(listed(request.paths), request.private_log)
     if not files:
-        raise program.NothingDone(f"no file in {' '.join(request.paths)}: nothing to measure, and nothing was written.")
+        raise program.NothingDone(f"no file in {request.places}: nothing to measure, and nothing was written.")
     with atomic.atomic_directory(request.output_dir) as folder:
         rows, refused = measure(files, Work(model, schema, spacing, folder, request))
         table, fields = map(_flat, rows), _fields(schema)
