@@ -8,6 +8,8 @@ from typing import Any
 
 from experiments import phantom_truth, steps
 
+_SIGNS = {"1": "behind the dens", "2": "worn disc"}  # labels of the phantom's masks
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -145,15 +147,24 @@ def figures(work: pathlib.Path, results: pathlib.Path) -> list[str]:
     """Returns what the road has shown, in lines for people."""
     best_possible = phantom_truth.bayes_auc(work / "studies")
     summary = _json(results / "summary.json")
-    energy = _json(results / "explained" / "explanations.json")["energy"]["gradcam"]
+    energy = _json(results / "explained" / "explanations.json")["energy"]
+    by_label = energy.get("by_label", {})
     low, high = summary["auc_ci"]
     return [
         f"Deformity, synthetic studies of patients unseen in training ({summary['n']} studies):",
         f"  AUC                        {summary['auc']:.3f} [{low:.3f}, {high:.3f}]",
         f"  the Bayes score's AUC      {summary['reference_auc']:.3f} on them, {best_possible:.3f} over all patients",
-        f"  Grad-CAM within the sign   {energy['trained']:.1%}, of a randomised network {energy['randomised']:.1%}",
+        f"  Grad-CAM within the signs  {_energy(energy)}",
+        *(f"    {name:<24} {_energy(by_label[label])}" for label, name in _SIGNS.items() if label in by_label),
         f"  study folders scored       {len(_json(results / 'predictions.json'))}",
     ]
+
+
+def _energy(measured: dict[str, Any]) -> str:
+    """Returns the shares of Grad-CAM's energy; a map may be empty in every study."""
+    shares = [measured["gradcam"][which] for which in ("trained", "randomised")]
+    trained, randomised = ("none" if share is None else f"{share:.1%}" for share in shares)
+    return f"{trained}, of randomised networks {randomised}"
 
 
 def _json(path: pathlib.Path) -> Any:

@@ -13,7 +13,8 @@ A map that looks the same for a network with freshly drawn weights shows edges a
 maps are made with such networks: figure6_randomised.png, and the correlation of both maps in explanations.json. Where
 the sign is known, as in synthetic studies, --masks names a folder with a NIfTI mask for each study, S00001.nii.gz, on
 any grid. The share of the maps' energy inside the widened mask, over all studies of the split whose mask has a voxel,
-then stands in explanations.json beside that of the random networks and of a map that is the same everywhere.
+then stands in explanations.json beside that of the random networks and of a map that is the same everywhere; for each
+label of the masks too, if they have several.
 
 Exits with 0 when something was explained, 1 when there was nothing, 2 when the flags are wrong.
 """
@@ -23,10 +24,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from absl import flags
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from experiments import models, requests, risk_threshold, study_data
@@ -256,7 +255,7 @@ def _energy(
     """Returns the shares of energy at the sign, over all studies whose mask has a voxel."""
     trained, *randomised = networks
     meter = energy.Meter(model, trained, randomised, _methods(), int(_SIGN.value), _DILATE.value)
-    batch: list[tuple[study_records.StudyRecord, NDArray[np.bool_]]] = []
+    batch: list[tuple[study_records.StudyRecord, energy.Labels]] = []
     with tqdm(total=len(files), desc="energy at the sign", unit="study", delay=2) as progress:
 
         def counted() -> Any:

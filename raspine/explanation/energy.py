@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from raspine import risk, study_records
 from raspine.explanation import explained, gradcam, masks, sanity
 
+ANY = 0  # stands for all labels of a mask together
 Shares = dict[tuple[str, int], list[float]]
+Labels = NDArray[np.uint8]
 
 
 class Meter:
@@ -36,43 +38,67 @@ class Meter:
     ) -> None:
         self._model, self._explainers = model, (trained, *randomised)
         self._methods, self._sign, self._dilate_mm = tuple(methods), sign, dilate_mm
-        self._shares: Shares = {(method, which): [] for method in methods for which in range(len(self._explainers))}
-        self._uniform: list[float] = []
+        self._shares: dict[int, Shares] = {}
+        self._uniform: dict[int, list[float]] = {}
 
-    def add(self, records: Sequence[study_records.StudyRecord], signs: Sequence[NDArray[np.bool_]]) -> None:
+    def add(self, records: Sequence[study_records.StudyRecord], signs: Sequence[Labels]) -> None:
         """Measures a batch.
 
         Args:
           records: the studies.
-          signs: bool [slice, row, column] of each, where its sign is in what the network sees.
+          signs: uint8 [slice, row, column] of each, the labels of its signs in what the network sees; 0 elsewhere.
         """
-        inside = np.stack([self._dilated(record, mask) for record, mask in zip(records, signs, strict=True)])
         inputs = explained.network_inputs(self._model, records)
-        for method, which in self._shares:
-            found = explained.maps(self._explainers[which], inputs, method, self._sign)
-            self._shares[method, which] += sanity.energy_inside(found, inside).tolist()
+        found = {
+            (method, which): explained.maps(explainer, inputs, method, self._sign)
+            for method in self._methods
+            for which, explainer in enumerate(self._explainers)
+        }
+        for label in sorted({int(label) for mask in signs for label in np.unique(mask)} | {ANY}):
+            chosen = [number for number, mask in enumerate(signs) if (mask == label if label else mask).any()]
+            if chosen:
+                self._add(label, chosen, records, signs, found)
+
+    def _add(
+        self,
+        label: int,
+        chosen: Sequence[int],
+        records: Sequence[study_records.StudyRecord],
+        signs: Sequence[Labels],
+        found: Mapping[tuple[str, int], NDArray[np.float32]],
+    ) -> None:
+        masks_ = [signs[number] == label if label else signs[number] > 0 for number in chosen]
+        inside = np.stack([self._dilated(records[number], mask) for number, mask in zip(chosen, masks_, strict=True)])
+        shares = self._shares.setdefault(label, {key: [] for key in found})
+        for key, maps in found.items():
+            shares[key] += sanity.energy_inside(maps[chosen], inside).tolist()
         shape = inside.shape if self._model.settings.per_slice else (len(inside), *inside.shape[2:])
-        self._uniform += sanity.energy_inside(np.ones(shape), inside).tolist()
+        self._uniform.setdefault(label, []).extend(sanity.energy_inside(np.ones(shape), inside).tolist())
 
     def figures(self) -> dict[str, Any]:
-        """Returns the means and ratios, ready for JSON; None where no study has a map with energy."""
+        """Returns the means and ratios, ready for JSON; None where no study has a map with energy.
+
+        With several labels in the masks, `by_label` has the same for each, over the studies that have it.
+        """
+        labels = sorted(self._shares.keys() - {ANY})
+        figures = {"dilate_mm": self._dilate_mm, **self._of(ANY)}
+        return figures if len(labels) < 2 else {**figures, "by_label": {str(one): self._of(one) for one in labels}}
+
+    def _of(self, label: int) -> dict[str, Any]:
         draws = range(1, len(self._explainers))
-        figures: dict[str, Any] = {
-            "n": len(self._uniform),
-            "dilate_mm": self._dilate_mm,
-            "uniform": _mean(self._uniform),
-        }
+        shares, uniform = self._shares.get(label, {}), self._uniform.get(label, [])
+        figures: dict[str, Any] = {"n": len(uniform), "uniform": _mean(uniform)}
         for method in self._methods:
-            trained = self._shares[method, 0]
-            drawn = [self._shares[method, which] for which in draws]
-            pooled = [share for shares in drawn for share in shares]
+            trained = shares.get((method, 0), [])
+            drawn = [shares.get((method, which), []) for which in draws]
+            pooled = [share for part in drawn for share in part]
             own, chance = _mean(trained), _mean(pooled)
             figures[method] = {
                 "trained": own,
                 "trained_n_empty": _empty(trained),
                 "randomised": chance,
                 "randomised_n_empty": _empty(pooled),
-                "randomised_by_draw": [_mean(shares) for shares in drawn],
+                "randomised_by_draw": [_mean(part) for part in drawn],
                 "ratio": own / chance if own is not None and chance else None,
             }
         return figures
@@ -83,8 +109,8 @@ class Meter:
 
 def with_masks(
     model: risk.RiskModel, records: Iterable[study_records.StudyRecord], files: Mapping[str, Any]
-) -> Iterable[tuple[study_records.StudyRecord, NDArray[np.bool_]]]:
-    """Yields records whose mask has a voxel in what the network sees, with that mask on their slices.
+) -> Iterable[tuple[study_records.StudyRecord, Labels]]:
+    """Yields records whose mask has a voxel in what the network sees, with its labels on their slices.
 
     Args:
       model: what is seen.

@@ -32,8 +32,8 @@ def find(folder: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
 
 def on_slices(
     path: str | os.PathLike[str], affine: NDArray[np.float64], shape: tuple[int, int, int]
-) -> NDArray[np.bool_]:
-    """Returns where a mask is not zero, bool [slice, row, column]; the nearest voxel counts, outside it is False.
+) -> NDArray[np.uint8]:
+    """Returns a mask's labels, uint8 [slice, row, column]; the nearest voxel counts, 0 is background and outside.
 
     Args:
       path: a NIfTI file of three dimensions, on any grid of the patient's frame.
@@ -55,4 +55,7 @@ def on_slices(
     slices.SetSpacing(steps.tolist())
     slices.SetDirection((affine[:3, :3] / steps).ravel().tolist())
     nearest = SimpleITK.Resample(mask, slices, SimpleITK.Transform(), SimpleITK.sitkNearestNeighbor, 0.0)
-    return np.asarray(SimpleITK.GetArrayFromImage(nearest) != 0)
+    values = SimpleITK.GetArrayFromImage(nearest)
+    labels = np.rint(np.clip(values, 0, 255))
+    # What is neither 0 nor a label, a probability for example, counts as label 1.
+    return np.where((values != 0) & (labels == 0), 1, labels).astype(np.uint8)

@@ -12,7 +12,7 @@ import study_models
 import study_shards
 
 from raspine import risk, study_records
-from raspine.explanation import explained, gradcam, masks, sanity
+from raspine.explanation import energy, explained, gradcam, masks, sanity
 
 CUT = (study_shards.SIDE - study_models.SIDE) // 2
 
@@ -175,6 +175,26 @@ def test_the_energy_is_that_of_maps_inside_the_widened_mask(
     assert figures["ratio"] == pytest.approx(figures["trained"] / figures["randomised"])
 
 
+def test_signs_of_several_labels_are_measured_together_and_apart() -> None:
+    model = study_models.model()
+    record = study_shards.study("S1", 1, np.random.default_rng(0))
+    both, first = np.zeros((2, 6, 32, 32), np.uint8)
+    both[2, 4:10, 4:10], both[3, 20:26, 20:26], first[1, 8:12, 8:12] = 1, 2, 1
+    explainer = gradcam.Explainer(model.network)
+    meter = energy.Meter(model, explainer, [explainer], ["gradcam"], 1, 2.0)
+    meter.add([record, record], [both, first])
+    figures = meter.figures()
+    apart = figures["by_label"]
+    assert [figures["n"], apart["1"]["n"], apart["2"]["n"]] == [2, 2, 1]
+    maps = explained.maps(explainer, explained.network_inputs(model, [record]))
+    expected = {label: sanity.energy_inside(maps, sanity.dilated(both == label, 2)[None])[0] for label in (1, 2)}
+    assert apart["2"]["gradcam"]["trained"] == pytest.approx(expected[2])
+    own = sanity.energy_inside(maps, sanity.dilated(first == 1, 2)[None])[0]
+    assert apart["1"]["gradcam"]["trained"] == pytest.approx((expected[1] + own) / 2)
+    # The two signs of the first study do not touch, so its shares add up.
+    assert figures["gradcam"]["trained"] == pytest.approx((expected[1] + expected[2] + own) / 2)
+
+
 def test_a_bfloat16_model_with_clinical_values_is_explained() -> None:
     import keras
 
@@ -258,5 +278,5 @@ def test_a_mask_comes_to_oblique_slices_by_its_place_in_the_patient(tmp_path: pa
     index = np.stack([points[..., 1] + 19, 19 - points[..., 2], points[..., 0] + 19], -1) / 2
     expected = ((index > 4.5) & (index < 9.5)).all(-1)
     assert 100 < expected.sum() < expected.size / 2
-    np.testing.assert_array_equal(mask, expected)
+    np.testing.assert_array_equal(mask > 0, expected)
     assert masks.find(tmp_path) == {"S1": tmp_path / "S1.nii.gz"}
