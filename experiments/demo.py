@@ -22,9 +22,9 @@ ROADS = ("subluxation", "deformity")
 
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "build/demo", "Folder of the results; made anew.")
 _ROAD = flags.DEFINE_enum("road", "both", ["both", *ROADS], "Which road.")
-_PATIENTS = flags.DEFINE_integer("patients", 44, "Synthetic patients to train on, three films each.", lower_bound=8)
+_PATIENTS = flags.DEFINE_integer("patients", 56, "Synthetic patients to train on, three films each.", lower_bound=8)
 _UNSEEN = flags.DEFINE_integer("unseen_patients", 16, "Synthetic patients that training never sees.", lower_bound=1)
-_STUDIES = flags.DEFINE_integer("studies", 400, "Synthetic MRI studies to train on.", lower_bound=20)
+_STUDIES = flags.DEFINE_integer("studies", 320, "Synthetic MRI studies to train on.", lower_bound=20)
 _SEED = flags.DEFINE_integer("seed", 1, "Of the synthetic patients and the training.", lower_bound=0)
 
 _MARKER = ".raspine-demo"
@@ -76,9 +76,9 @@ def _figures(road: str, folder: pathlib.Path) -> list[str]:
 def _plan() -> deformity_road.Plan:
     return deformity_road.Plan(
         train=_STUDIES.value,
-        validation=60,
-        test=100,
-        unseen=3,
+        validation=40,
+        test=60,
+        unseen=2,
         matrix=160,
         size=(112, 72),
         pixel_mm=1.6,
