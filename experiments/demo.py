@@ -40,7 +40,10 @@ def main(argv: Sequence[str]) -> None:
     steps.claim(folder, _MARKER)
     roads = ROADS if _ROAD.value == "both" else (_ROAD.value,)
     if len(roads) > 1:
-        side_by_side.run({road: _command(road, folder) for road in roads})
+        # The subluxation road is the longer one: the other takes what it leaves of the processors.
+        yielding = ["nice", "-n", "10"] if shutil.which("nice") else []
+        first, second = (_command(road, folder) for road in roads)
+        side_by_side.run({roads[0]: first, roads[1]: [*yielding, *second]})
     else:
         _go(roads[0], folder)
     for road in roads:
