@@ -172,7 +172,9 @@ def test_the_energy_is_that_of_maps_inside_the_widened_mask(
     assert figures["trained"] == pytest.approx(np.mean(shares), rel=1e-3)
     assert figures["trained_n_empty"] == 4 - len(shares)
     assert len(figures["randomised_by_draw"]) == draws
-    assert figures["ratio"] == pytest.approx(figures["trained"] / figures["randomised"])
+    # A single random network may look away from the sign in every study: then there is nothing to divide by.
+    chance = figures["randomised"]
+    assert figures["ratio"] == (pytest.approx(figures["trained"] / chance) if chance else None)
 
 
 def test_signs_of_several_labels_are_measured_together_and_apart() -> None:
