@@ -1,10 +1,13 @@
 # make demo: set up, then the main job on synthetic films.  make test: set up, then every check.
+# make bench-peers: an environment with the libraries that experiments.benchmark compares with.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format clean
+PEERS := build/peers
+
+.PHONY: demo test lint format bench-peers clean
 
 demo: $(READY)
 	$(BIN)/python -m experiments.demo --output_dir=build/demo
@@ -26,6 +29,14 @@ $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --upgrade 'pip>=24'
 	$(BIN)/python -m pip install -qq --editable '.[test]'
+	touch $@
+
+bench-peers: $(PEERS)/.ready
+
+$(PEERS)/.ready: experiments/benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install -qq --upgrade 'pip>=24'
+	$(PEERS)/bin/python -m pip install -qq --requirement experiments/benchmarks/peers.txt
 	touch $@
 
 clean:

@@ -68,12 +68,13 @@ def check() -> None:
             raise program.UsageError(f"--{flag.name} is for {text}.")
 
 
-def train(data_folder: str, folder: pathlib.Path, facts: dict[str, Any]) -> dict[str, Any]:
+def train(data_folder: str, folder: pathlib.Path, execution: Any, facts: dict[str, Any]) -> dict[str, Any]:
     """Trains what the flags ask for and returns what stands in run.json.
 
     Args:
       data_folder: written by data_prep.mri.
       folder: of the run.
+      execution: a raspine.training.loop.Execution.
       facts: for run.json.
 
     Raises:
@@ -85,8 +86,8 @@ def train(data_folder: str, folder: pathlib.Path, facts: dict[str, Any]) -> dict
         data = training.open_data(data_folder)
     except ValueError as error:
         raise program.UsageError(str(error)) from error
-    strategy, start = training_flags.STRATEGY.value, training_flags.WEIGHTS.value or ""
-    return training.train(_recipe(), data, folder, strategy, start, facts)
+    start, cache_dir = training_flags.WEIGHTS.value or "", training_flags.CACHE_DIR.value or ""
+    return training.train(_recipe(), data, folder, start, execution, cache_dir, facts)
 
 
 def _recipe() -> Any:

@@ -42,13 +42,14 @@ def check() -> None:
         raise program.UsageError("--reach is for a refiner: name the model directory to refine with --refine.")
 
 
-def train(task: str, data_folder: str, folder: pathlib.Path, facts: dict[str, Any]) -> dict[str, Any]:
+def train(task: str, data_folder: str, folder: pathlib.Path, execution: Any, facts: dict[str, Any]) -> dict[str, Any]:
     """Trains what the flags ask for and returns what stands in run.json.
 
     Args:
       task: `subluxation` or `landmarks`.
       data_folder: written by data_prep.radiographs.
       folder: of the run.
+      execution: a raspine.training.loop.Execution.
       facts: for run.json.
 
     Raises:
@@ -67,8 +68,8 @@ def train(task: str, data_folder: str, folder: pathlib.Path, facts: dict[str, An
     weights = training_flags.WEIGHTS.value
     start = pathlib.Path(weights) if weights else None
     locator = _locator(data.schema)
-    strategy = training_flags.STRATEGY.value
-    return training.train(_recipe(), data, folder, strategy, start, _SKIP_HEAD.value, locator, facts)
+    cache_dir = training_flags.CACHE_DIR.value or ""
+    return training.train(_recipe(), data, folder, start, _SKIP_HEAD.value, locator, execution, cache_dir, facts)
 
 
 def _locator(schema: landmarks.Schema) -> Any:

@@ -4,10 +4,12 @@
     python -m experiments.train --flagfile=experiments/deformity/recommended.flags --data=DIR --output_dir=DIR
 
 The tasks: `subluxation` and `landmarks` train an HRNet on films (data_prep.radiographs), `deformity` a ResNet on the
-slices of MRI studies (data_prep.mri). A run that was interrupted goes on when the same command is given again.
+slices of MRI studies (data_prep.mri). A run that was interrupted goes on when the same command is given again: SIGTERM
+and Ctrl-C end it after the step that is under way, its state saved, with status 75.
 `tensorboard --logdir DIR` shows it while it runs.
 """
 
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -27,32 +29,63 @@ for _module in (training_flags, landmark_flags, deformity_flags):
     flags.adopt_module_key_flags(_module)
 
 
-def main(argv: Sequence[str]) -> None:
-    """Checks the flags together, trains, and says where the results are."""
+def main(argv: Sequence[str]) -> int:
+    """Checks the flags together, trains, and says where the results are; returns the exit status."""
     _check(argv)
     # TensorFlow takes seconds to load: wrong flags should not.
     import tensorflow as tf
 
-    from raspine.training import loop, strategy
+    from raspine.training import checkpoints, loop, stopping, strategy
+
+    folder = pathlib.Path(_OUTPUT_DIR.value)
+    try:
+        result = _train(folder)
+    except (loop.RunFolderError, loop.RecipeError, strategy.ClusterError) as error:
+        raise program.UsageError(str(error)) from error
+    except stopping.Stopped as stop:
+        print(f"{stop} The same command goes on: {folder}")
+        return program.STOPPED
+    except KeyboardInterrupt:
+        print(f"stopped; the same command goes on from the last checkpoint, if there is one: {folder}")
+        return program.STOPPED
+    except loop.WorkerLostError as error:
+        return _leave(f"{error}: start all workers again with the same command; they go on from the last checkpoint.")
+    except (tf.errors.NotFoundError, tf.errors.DataLossError) as error:
+        raise program.NothingDone(
+            f"a shard is gone or damaged: {_line(error)}; put it back and give the same command again, which goes on "
+            "from the last checkpoint."
+        ) from error
+    except tf.errors.OpError as error:
+        raise program.NothingDone(f"TensorFlow: {_line(error)}") from error
+    except (FloatingPointError, checkpoints.CheckpointError) as error:
+        raise program.NothingDone(str(error)) from error
+    print(_closing(result, folder))
+    return program.DONE
+
+
+def _train(folder: pathlib.Path) -> dict[str, Any]:
+    from raspine.training import strategy
 
     if training_flags.LOGICAL_CPUS.value > 1:
         strategy.split_cpu(training_flags.LOGICAL_CPUS.value)
-    folder = pathlib.Path(_OUTPUT_DIR.value)
-    try:
-        result = _train(folder, {"task": _TASK.value, "flags": _values()})
-    except (loop.RunFolderError, loop.RecipeError) as error:
-        raise program.UsageError(str(error)) from error
-    except tf.errors.OpError as error:
-        raise program.NothingDone(f"TensorFlow: {error.message.splitlines()[0]}") from error
-    except FloatingPointError as error:
-        raise program.NothingDone(str(error)) from error
-    print(_closing(result, folder))
-
-
-def _train(folder: pathlib.Path, facts: dict[str, Any]) -> dict[str, Any]:
+    # Workers find each other before TensorFlow does anything else.
+    execution = training_flags.execution(strategy.make(training_flags.STRATEGY.value))
+    facts = {"task": _TASK.value, "flags": _values()}
     if _TASK.value == "deformity":
-        return deformity_flags.train(_DATA.value, folder, facts)
-    return landmark_flags.train(_TASK.value, _DATA.value, folder, facts)
+        return deformity_flags.train(_DATA.value, folder, execution, facts)
+    return landmark_flags.train(_TASK.value, _DATA.value, folder, execution, facts)
+
+
+def _leave(message: str) -> int:
+    """Ends the process at once: TensorFlow would wait for the worker that is gone."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(program.STOPPED)
+
+
+def _line(error: Any) -> str:
+    return str(error.message).strip().partition("\n")[0]
 
 
 def _check(argv: Sequence[str]) -> None:
@@ -68,7 +101,7 @@ def _check(argv: Sequence[str]) -> None:
 
 
 # Paths stay out of what is passed on with a model; `start` in run.json holds their content's hash.
-_PLACES = ("data", "output_dir", "weights", "refine")
+_PLACES = ("data", "output_dir", "weights", "refine", "cache_dir")
 
 
 def _values() -> dict[str, Any]:

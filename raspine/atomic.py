@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import pathlib
@@ -32,12 +33,15 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def atomic_directory(path: str | os.PathLike[str], replace: bool = False) -> Iterator[pathlib.Path]:
+def atomic_directory(
+    path: str | os.PathLike[str], replace: bool = False, durable: bool = False
+) -> Iterator[pathlib.Path]:
     """Yields a temporary folder beside `path` that becomes `path` when the block ends without an error.
 
     Args:
       path: where the finished folder shall stand; an empty folder there gives way.
       replace: whether a folder with content at `path` gives way too.
+      durable: whether the content is on the disk before the folder appears, so that a power cut leaves nothing half.
 
     Yields:
       The folder to write into.
@@ -53,7 +57,10 @@ def atomic_directory(path: str | os.PathLike[str], replace: bool = False) -> Ite
     aside.chmod(0o777 & ~_umask())
     try:
         yield aside
-        _swap(aside, final)
+        if durable:
+            for file in (*aside.rglob("*"), aside):
+                sync(file)
+        _swap(aside, final, durable)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -62,6 +69,19 @@ def has_content(path: str | os.PathLike[str]) -> bool:
     """Returns whether something other than an empty folder stands at `path`."""
     place = pathlib.Path(path)
     return place.exists() and not (place.is_dir() and not any(place.iterdir()))
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Returns once a file's content, or a folder's list of names, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # What a network file system that cannot do this for folders answers.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -84,10 +104,12 @@ def _umask() -> int:
     return mask
 
 
-def _swap(aside: pathlib.Path, final: pathlib.Path) -> None:
+def _swap(aside: pathlib.Path, final: pathlib.Path, durable: bool) -> None:
     """Puts `aside` in the place of `final`; the old content stays until the new one stands."""
     if not final.exists():
         aside.rename(final)
+        if durable:
+            sync(final.parent)
         return
     old = pathlib.Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".old", dir=final.parent))
     os.rename(final, old)
@@ -96,4 +118,6 @@ def _swap(aside: pathlib.Path, final: pathlib.Path) -> None:
     except OSError:
         os.rename(old, final)
         raise
+    if durable:
+        sync(final.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -11,6 +11,7 @@ from absl import app, flags, logging
 DONE = 0
 NOTHING_DONE = 1
 WRONG_FLAGS = 2
+STOPPED = 75  # sysexits' EX_TEMPFAIL: stopped with its state saved; the same command goes on
 
 
 class UsageError(Exception):
@@ -22,7 +23,7 @@ class NothingDone(Exception):  # noqa: N818 - it names an outcome
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
-    """Parses the flags, runs `main` and exits with 0 (done), 1 (nothing could be done) or 2 (flags wrong).
+    """Parses the flags, runs `main` and exits with 0 (done), 1 (nothing could be done), 2 (flags wrong) or 75 (go on).
 
     Args:
       main: takes the arguments left after flag parsing (the program's name first); returns a status or None.

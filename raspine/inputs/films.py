@@ -2,19 +2,19 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from raspine import records
-from raspine.inputs import augmentation, framing
+from raspine.inputs import augmentation, epochs, framing
+from raspine.inputs import shards as shard_files
 
 IMAGE = "image"
 POINTS = "points"
 TO_NATIVE = "to_native"
-_SHUFFLE_WIDTH = 1024  # films; shards mix patients already
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +26,11 @@ class Pipeline:
       height: of the network's input, pixels.
       width: of the network's input, pixels.
       batch: films a step, over all replicas.
-      cache: `memory` keeps framed films as half floats, `none` reads the shards anew each epoch.
+      cache: `memory` keeps framed films as half floats, `disk` in a folder, `none` reads the shards anew each epoch.
       reach: 0 frames whole films; above it, the region around the landmarks (see `framing.region`).
+      lanes: into how many the shards are dealt, 0 for what fits; see `epochs`.
+      cache_dir: folder for `disk`.
+      cache_key: hash of the data, for `disk`.
     """
 
     num_landmarks: int
@@ -36,6 +39,9 @@ class Pipeline:
     batch: int
     cache: str = "memory"
     reach: float = 0.0
+    lanes: int = 0
+    cache_dir: str = ""
+    cache_key: str = ""
 
 
 def shards(folder: str | pathlib.Path, split: str) -> list[str]:
@@ -44,10 +50,7 @@ def shards(folder: str | pathlib.Path, split: str) -> list[str]:
     Raises:
       FileNotFoundError: there is none.
     """
-    found = sorted(str(path) for path in pathlib.Path(folder).glob(f"{split}-*-of-*.tfrecord"))
-    if not found:
-        raise FileNotFoundError(f"'{folder}' holds no {split}-*.tfrecord: write it with data_prep.radiographs.")
-    return found
+    return shard_files.listed(folder, split, "data_prep.radiographs")
 
 
 def framed(files: Sequence[str], pipeline: Pipeline, around: NDArray[np.float32] | None = None) -> tf.data.Dataset:
@@ -91,80 +94,51 @@ def training(
     settings: augmentation.Augmentation,
     seed: int,
     films: int,
-    first_epoch: int = 0,
+    first_step: int = 0,
+    share: epochs.Share = epochs.Share(),  # noqa: B008
 ) -> tf.data.Dataset:
-    """Returns endless shuffled, augmented batches (images, points).
+    """Returns a worker's part of endless shuffled, augmented batches (images, points).
 
-    Each epoch is a function of the seed and its number alone, so a run that starts at `first_epoch` sees what an
-    undisturbed one sees from there.
+    Each batch is a function of the seed and its step alone, so a run that starts at `first_step` sees what an
+    undisturbed one sees from there, and the workers' parts together are the batch of a single worker.
 
     Args:
-      files: the shards.
+      files: all shards.
       pipeline: sizes and batch.
       settings: of the augmentation.
       seed: of order and augmentation.
       films: in the shards.
-      first_epoch: where to begin.
+      first_step: where to begin.
+      share: which worker this is.
 
     Returns:
-      images: float32 [batch, height, width, 1], standardised; points: float32 [batch, landmark, 2], network pixels.
+      images: float32 [batch / workers, height, width, 1], standardised;
+      points: float32 [batch / workers, landmark, 2], network pixels.
       An epoch has `steps(films, batch)` of them; films that fill no batch wait for another epoch's order.
+
+    Raises:
+      ValueError: batch, lanes and workers do not go together.
+      shards.ShardError: a shard cannot be read, or they do not hold that many films.
     """
-    number = steps(films, pipeline.batch)
-    order = _kept(files, pipeline, films) if pipeline.cache == "memory" else _streamed(files, pipeline, films)
+    plan = epochs.plan(files, pipeline, films, share, "films")
 
-    def epoch(index: tf.Tensor) -> tf.data.Dataset:
-        return order(seed + index).take(number)
-
-    batches = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch)
-    counted = tf.data.Dataset.zip(tf.data.Dataset.counter(first_epoch * number), batches)
+    def item(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        film = _frame(pipeline, serialized)
+        return film[IMAGE], film[POINTS]
 
     def prepare(step: tf.Tensor, film: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        images, points = augmentation.augment(
-            tf.cast(film[0], tf.float32), film[1], tf.stack([tf.cast(seed, tf.int64), step]), settings
-        )
-        return framing.standardise(images), points
+        place = tf.stack([tf.cast(seed, tf.int64), step])
+        images, points = augmentation.augment(tf.cast(film[0], tf.float32), film[1], place, settings, plan.part)
+        return augmentation.standardise(images), points
 
-    # Replicas share each batch; by default TensorFlow would deal out the shards.
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    return counted.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2).with_options(options)
+    variant = repr(("film", pipeline.num_landmarks, pipeline.height, pipeline.width, pipeline.reach))
+    batches = epochs.batches(plan, pipeline, item, variant, seed, first_step)
+    return epochs.finished(batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def steps(films: int, batch: int) -> int:
     """Returns the number of whole batches in an epoch, at least one."""
-    return max(1, films // batch)
-
-
-def _kept(files: Sequence[str], pipeline: Pipeline, films: int) -> Callable[[tf.Tensor], tf.data.Dataset]:
-    """Returns how a shuffle seed orders films that stay in memory."""
-    images = np.empty((films, pipeline.height, pipeline.width, 1), np.float16)
-    points = np.empty((films, pipeline.num_landmarks, 2), np.float32)
-    count = 0
-    for count, film in enumerate(framed(files, pipeline).prefetch(2).as_numpy_iterator(), 1):
-        images[count - 1], points[count - 1] = film[IMAGE], film[POINTS]
-    if count != films:
-        raise ValueError(f"The shards hold {count} films, dataset.json says {films}: write them again.")
-    with tf.device("/CPU:0"):  # a data set is larger than a GPU's memory
-        kept = tf.convert_to_tensor(images), tf.convert_to_tensor(points)
-
-    def order(seed: tf.Tensor) -> tf.data.Dataset:
-        shuffled = tf.random.experimental.stateless_shuffle(tf.range(films), tf.stack([seed, 0]))
-        indices = tf.data.Dataset.from_tensor_slices(shuffled).repeat()
-        return indices.batch(pipeline.batch).map(lambda index: tuple(tf.gather(values, index) for values in kept))
-
-    return order
-
-
-def _streamed(files: Sequence[str], pipeline: Pipeline, films: int) -> Callable[[tf.Tensor], tf.data.Dataset]:
-    """Returns how a shuffle seed orders films that are read anew."""
-
-    def order(seed: tf.Tensor) -> tf.data.Dataset:
-        dataset = framed(files, pipeline).map(lambda film: (film[IMAGE], film[POINTS]))
-        width = min(films, _SHUFFLE_WIDTH)
-        return dataset.shuffle(width, seed, reshuffle_each_iteration=False).repeat().batch(pipeline.batch)
-
-    return order
+    return epochs.steps(films, batch)
 
 
 def evaluation(files: Sequence[str], pipeline: Pipeline, around: NDArray[np.float32] | None = None) -> tf.data.Dataset:

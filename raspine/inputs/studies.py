@@ -2,13 +2,14 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from raspine import clinical, study_records
-from raspine.inputs import study_augmentation
+from raspine.inputs import epochs, study_augmentation
+from raspine.inputs import shards as shard_files
 
 IMAGE = "image"
 CLINICAL = "clinical"
@@ -25,8 +26,11 @@ class Pipeline:
       slices: how many a record has.
       size: (height, width) of the network's input, cut from the middle of the stored slices.
       batch: studies a step, over all replicas.
-      cache: `memory` keeps decoded studies as half floats, `none` reads the shards anew each epoch.
+      cache: `memory` keeps decoded studies as half floats, `disk` in a folder, `none` reads the shards anew each epoch.
       columns: positions of the clinical columns that the network takes, in `clinical.COLUMNS`.
+      lanes: into how many the shards are dealt, 0 for what fits; see `epochs`.
+      cache_dir: folder for `disk`.
+      cache_key: hash of the data, for `disk`.
     """
 
     stored: tuple[int, int]
@@ -35,6 +39,9 @@ class Pipeline:
     batch: int
     cache: str = "memory"
     columns: tuple[int, ...] = ()
+    lanes: int = 0
+    cache_dir: str = ""
+    cache_key: str = ""
 
     def __post_init__(self) -> None:
         if any(part > whole for part, whole in zip(self.size, self.stored, strict=True)):
@@ -48,15 +55,10 @@ def decoded(files: Sequence[str], pipeline: Pipeline) -> tf.data.Dataset:
       Elements with the entries of `study_records.parse` but the encoded slices, and
       image: float16 [stored height, stored width, slice], values 0..1.
     """
-
-    def decode(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-        study = study_records.parse(serialized, pipeline.slices)
-        pixels = study_records.decode_slices(study.pop(study_records.SLICES))
-        image = tf.ensure_shape(tf.cast(pixels, tf.float32) / 65535.0, (*pipeline.stored, pipeline.slices))
-        return {**study, IMAGE: tf.cast(image, tf.float16)}
-
     dataset = tf.data.TFRecordDataset(list(files))
-    return dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return dataset.map(
+        lambda serialized: _decode(pipeline, serialized), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
 
 
 def network_inputs(
@@ -98,42 +100,48 @@ def training(
     studies: int,
     scale: np.ndarray | None = None,
     weights: tuple[float, float] = (1.0, 1.0),
-    first_epoch: int = 0,
+    first_step: int = 0,
+    share: epochs.Share = epochs.Share(),  # noqa: B008
 ) -> tf.data.Dataset:
-    """Returns endless shuffled, augmented batches (inputs, outcomes, weights).
+    """Returns a worker's part of endless shuffled, augmented batches (inputs, outcomes, weights).
 
-    Each epoch is a function of the seed and its number alone, so a run that starts at `first_epoch` sees what an
-    undisturbed one sees from there.
+    Each batch is a function of the seed and its step alone, so a run that starts at `first_step` sees what an
+    undisturbed one sees from there, and the workers' parts together are the batch of a single worker.
 
     Args:
-      files: the shards.
+      files: all shards.
       pipeline: sizes and batch.
       settings: of the augmentation.
       seed: of order and augmentation.
       studies: in the shards.
       scale: of the clinical columns, see `network_inputs`.
       weights: of studies with outcome 0 and 1.
-      first_epoch: where to begin.
+      first_step: where to begin.
+      share: which worker this is.
 
     Returns:
-      inputs: see `network_inputs`; outcomes: float32 [batch, 1]; weights: float32 [batch, 1].
+      inputs: see `network_inputs`; outcomes, weights: float32 [batch / workers, 1].
+
+    Raises:
+      ValueError: batch, lanes and workers do not go together.
+      shards.ShardError: a shard cannot be read, or they do not hold that many studies.
     """
-    number = max(1, studies // pipeline.batch)
-    order = _kept(files, pipeline, studies) if pipeline.cache == "memory" else _streamed(files, pipeline, studies)
-    batches = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(lambda index: order(seed + index).take(number))
-    counted = tf.data.Dataset.zip(tf.data.Dataset.counter(first_epoch * number), batches)
+    plan = epochs.plan(files, pipeline, studies, share, "studies")
+
+    def item(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        study = _decode(pipeline, serialized)
+        return study[IMAGE], study[study_records.OUTCOME], study[study_records.CLINICAL]
 
     def prepare(step: tf.Tensor, study: tuple[tf.Tensor, ...]) -> tuple[Inputs | tf.Tensor, tf.Tensor, tf.Tensor]:
         place = tf.stack([tf.cast(seed, tf.int64), step])
-        images = study_augmentation.augment(tf.cast(study[0], tf.float32), place, settings, pipeline.size)
+        images = study_augmentation.augment(tf.cast(study[0], tf.float32), place, settings, pipeline.size, plan.part)
         outcome = tf.cast(study[1][:, None], tf.float32)
         weight = tf.where(outcome > 0.5, weights[1], weights[0])
         return network_inputs(images, study[2], pipeline.columns, _constant(scale)), outcome, weight
 
-    # Replicas share each batch; by default TensorFlow would deal out the shards.
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    return counted.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2).with_options(options)
+    variant = repr(("study", pipeline.stored, pipeline.slices))
+    batches = epochs.batches(plan, pipeline, item, variant, seed, first_step)
+    return epochs.finished(batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def evaluation(files: Sequence[str], pipeline: Pipeline) -> tf.data.Dataset:
@@ -154,10 +162,7 @@ def shards(folder: str | pathlib.Path, split: str) -> list[str]:
     Raises:
       FileNotFoundError: there is none.
     """
-    found = sorted(str(path) for path in pathlib.Path(folder).glob(f"{split}-*-of-*.tfrecord"))
-    if not found:
-        raise FileNotFoundError(f"'{folder}' holds no {split}-*.tfrecord: write it with data_prep.mri.")
-    return found
+    return shard_files.listed(folder, split, "data_prep.mri")
 
 
 def clinical_scale(files: Sequence[str], slices: int, columns: Sequence[int]) -> np.ndarray:
@@ -175,36 +180,8 @@ def _constant(scale: np.ndarray | None) -> tf.Tensor | None:
     return None if scale is None else tf.constant(scale, tf.float32)
 
 
-def _kept(files: Sequence[str], pipeline: Pipeline, studies: int) -> Callable[[tf.Tensor], tf.data.Dataset]:
-    """Returns how a shuffle seed orders studies that stay in memory."""
-    images = np.empty((studies, *pipeline.stored, pipeline.slices), np.float16)
-    outcomes = np.empty(studies, np.int64)
-    values = np.empty((studies, len(clinical.COLUMNS)), np.float32)
-    count = 0
-    for count, study in enumerate(decoded(files, pipeline).prefetch(2).as_numpy_iterator(), 1):
-        place = count - 1
-        images[place], outcomes[place] = study[IMAGE], study[study_records.OUTCOME]
-        values[place] = study[study_records.CLINICAL]
-    if count != studies:
-        raise ValueError(f"The shards hold {count} studies, dataset.json says {studies}: write them again.")
-    with tf.device("/CPU:0"):  # a data set is larger than a GPU's memory
-        kept = tuple(map(tf.convert_to_tensor, (images, outcomes, values)))
-
-    def order(seed: tf.Tensor) -> tf.data.Dataset:
-        shuffled = tf.random.experimental.stateless_shuffle(tf.range(studies), tf.stack([seed, 0]))
-        indices = tf.data.Dataset.from_tensor_slices(shuffled).repeat()
-        return indices.batch(pipeline.batch).map(lambda index: tuple(tf.gather(part, index) for part in kept))
-
-    return order
-
-
-def _streamed(files: Sequence[str], pipeline: Pipeline, studies: int) -> Callable[[tf.Tensor], tf.data.Dataset]:
-    """Returns how a shuffle seed orders studies that are read anew."""
-    keys = (IMAGE, study_records.OUTCOME, study_records.CLINICAL)
-
-    def order(seed: tf.Tensor) -> tf.data.Dataset:
-        dataset = decoded(files, pipeline).map(lambda study: tuple(study[key] for key in keys))
-        width = min(studies, 256)
-        return dataset.shuffle(width, seed, reshuffle_each_iteration=False).repeat().batch(pipeline.batch)
-
-    return order
+def _decode(pipeline: Pipeline, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    study = study_records.parse(serialized, pipeline.slices)
+    pixels = study_records.decode_slices(study.pop(study_records.SLICES))
+    image = tf.ensure_shape(tf.cast(pixels, tf.float32) / 65535.0, (*pipeline.stored, pipeline.slices))
+    return {**study, IMAGE: tf.cast(image, tf.float16)}

@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from raspine.inputs import augmentation, framing
+from raspine.inputs import augmentation, epochs, framing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,13 @@ class StudyAugmentation:
             raise ValueError(f"'brightness' is 0 or more. Received: {self.brightness}.")
 
 
-def augment(images: tf.Tensor, seed: tf.Tensor, settings: StudyAugmentation, size: tuple[int, int]) -> tf.Tensor:
+def augment(
+    images: tf.Tensor,
+    seed: tf.Tensor,
+    settings: StudyAugmentation,
+    size: tuple[int, int],
+    part: epochs.Part | None = None,
+) -> tf.Tensor:
     """Returns augmented studies, cut to the network's size about their middle.
 
     The warp reaches beyond the cut, so a shift brings in what lies there and not an empty border. Studies are
@@ -45,17 +51,18 @@ def augment(images: tf.Tensor, seed: tf.Tensor, settings: StudyAugmentation, siz
       seed: int [2]; the same seed gives the same result.
       settings: how far each change goes.
       size: (height, width) of the network's input, at most that of the images.
+      part: which items of a global batch these are; None for a whole one.
 
     Returns:
       float32 [batch, *size, slice], standardised.
     """
-    draw = augmentation.Draw(seed, tf.shape(images)[0])
+    draw = augmentation.Draw(seed, part or augmentation.whole(images))
     warp = framing.inverse(augmentation.warp(draw, *size, settings.plane))
     images = augmentation.transform(images, framing.then(warp, centred(images.shape[1:3], size)), size)
     mean, variance = tf.nn.moments(images, (1, 2, 3), keepdims=True)
     images = augmentation.change_grey(images, draw, settings.plane)
-    images += draw.uniform(-settings.brightness, settings.brightness, 1, 1, 1)
-    images = framing.standardised_by(images, mean, variance)
+    brightness = draw.part(draw.uniform(-settings.brightness, settings.brightness, 1, 1, 1))
+    images = augmentation.standardised_by(images, mean - brightness, variance)
     images = _flipped(images, draw, settings.flip_slices, -1)
     return _flipped(images, draw, settings.flip_rows, 1)
 
@@ -72,4 +79,8 @@ def centred(stored: tuple[int, int], size: tuple[int, int]) -> tf.Tensor:
 
 
 def _flipped(images: tf.Tensor, draw: augmentation.Draw, chance: float, axis: int) -> tf.Tensor:
-    return tf.where(draw.uniform(0.0, 1.0, 1, 1, 1) < chance, tf.reverse(images, [axis]), images)
+    is_flipped = draw.part(draw.uniform(0.0, 1.0)) < chance
+    if not chance:
+        return images
+    # tf.where would compare every value; this op copies whole studies.
+    return tf.raw_ops.Select(condition=is_flipped, x=tf.reverse(images, [axis]), y=images)

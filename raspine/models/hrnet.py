@@ -57,7 +57,7 @@ def hrnet(
     """Builds the network as one flat functional model.
 
     Images are float32 [batch, height, width, channel]; heatmaps are float32 [batch, height / 4, width / 4,
-    landmark], linear, whatever the dtype policy. Cell j covers input pixels 4j .. 4j + 3.
+    landmark], linear, whatever the dtype policy (but float64 in float64). Cell j covers input pixels 4j .. 4j + 3.
 
     Args:
       width: channels of the finest branch; the others have 2, 4 and 8 times as many. 32 and 48 are published.
@@ -136,7 +136,7 @@ class _Parts:
 
     def head(self, maps: Any, filters: int, name: str) -> Any:
         # float32, so that heatmaps of a bfloat16 network keep their sub-pixel shape.
-        settings: dict[str, Any] = {"use_bias": True, "dtype": "float32", "name": name}
+        settings: dict[str, Any] = {"use_bias": True, "dtype": layers.wide_dtype(), "name": name}
         settings["kernel_initializer"] = self._kernel_initializer(head=True)
         if self._pointwise == "matmul":
             return layers.PointwiseConvolution(filters, **settings)(maps)

@@ -46,7 +46,8 @@ def resnet(
     """Builds the network as one flat functional model.
 
     Images are float32 [batch, height, width, slice], standardised; the output is float32 [batch, 1], a linear logit,
-    whatever the dtype policy. With `clinical` the model takes the pair or `{"image": ..., "clinical": ...}`.
+    whatever the dtype policy (but float64 in float64). With `clinical` the model takes the pair or
+    `{"image": ..., "clinical": ...}`.
 
     Args:
       depth: 26 (two blocks a stage, for small machines), 50, 101 or 152.
@@ -80,18 +81,18 @@ def resnet(
         for block in range(1, blocks + 1):
             maps = _bottleneck(parts, maps, 2 ** (stage + 4), f"conv{stage}_block{block}", stage, block == 1)
     # float32 from here on: a mean over the map in bfloat16 would round the logit to two digits.
-    features = keras.layers.GlobalAveragePooling2D(dtype="float32", name="avg_pool")(maps)
+    features = keras.layers.GlobalAveragePooling2D(dtype=layers.wide_dtype(), name="avg_pool")(maps)
     if per_slice:
-        features = BatchToSlices(int(input_shape[2] or 0), dtype="float32", name="batch_to_slices")(features)
+        features = BatchToSlices(int(input_shape[2] or 0), dtype=layers.wide_dtype(), name="batch_to_slices")(features)
         features = _pooled(features, pool)
     if dropout:
-        features = keras.layers.Dropout(dropout, dtype="float32", name="dropout")(features)
+        features = keras.layers.Dropout(dropout, dtype=layers.wide_dtype(), name="dropout")(features)
     inputs: Any = images
     if clinical:
         values = keras.Input((clinical,), name=CLINICAL, dtype="float32")
         inputs = [images, values]
         features = _fused(features, values)
-    logit = keras.layers.Dense(1, dtype="float32", name=LOGIT)(features)
+    logit = keras.layers.Dense(1, dtype=layers.wide_dtype(), name=LOGIT)(features)
     return keras.Model(inputs, logit, name=name or f"resnet{depth}" + ("_per_slice" if per_slice else ""))
 
 
@@ -249,22 +250,22 @@ def _bottleneck(parts: _Parts, maps: Any, filters: int, name: str, stage: int, f
 
 def _pooled(features: Any, pool: str) -> Any:
     """Joins the features of the slices, [batch, slice, feature] to [batch, feature] or twice as many."""
-    mean = keras.layers.GlobalAveragePooling1D(dtype="float32", name="mean_pool")
+    mean = keras.layers.GlobalAveragePooling1D(dtype=layers.wide_dtype(), name="mean_pool")
     if pool == "mean":
         return mean(features)
     if pool == "mean_max":
-        largest = keras.layers.GlobalMaxPooling1D(dtype="float32", name="max_pool")(features)
-        return keras.layers.Concatenate(dtype="float32", name="mean_max_pool")([mean(features), largest])
-    hidden = keras.layers.Dense(_ATTENTION_UNITS, "tanh", dtype="float32", name="attention_hidden")(features)
-    scores = keras.layers.Dense(1, dtype="float32", name="attention_score")(hidden)
-    weights = keras.layers.Softmax(axis=1, dtype="float32", name="attention")(scores)
-    summed = keras.layers.Dot(axes=1, dtype="float32", name="attention_sum")([weights, features])
-    return keras.layers.Flatten(dtype="float32", name="attention_pool")(summed)
+        largest = keras.layers.GlobalMaxPooling1D(dtype=layers.wide_dtype(), name="max_pool")(features)
+        return keras.layers.Concatenate(dtype=layers.wide_dtype(), name="mean_max_pool")([mean(features), largest])
+    hidden = keras.layers.Dense(_ATTENTION_UNITS, "tanh", dtype=layers.wide_dtype(), name="attention_hidden")(features)
+    scores = keras.layers.Dense(1, dtype=layers.wide_dtype(), name="attention_score")(hidden)
+    weights = keras.layers.Softmax(axis=1, dtype=layers.wide_dtype(), name="attention")(scores)
+    summed = keras.layers.Dot(axes=1, dtype=layers.wide_dtype(), name="attention_sum")([weights, features])
+    return keras.layers.Flatten(dtype=layers.wide_dtype(), name="attention_pool")(summed)
 
 
 def _fused(features: Any, values: Any) -> Any:
-    hidden = keras.layers.Dense(_CLINICAL_UNITS, "relu", dtype="float32", name="clinical_hidden")(values)
-    return keras.layers.Concatenate(dtype="float32", name="fusion")([features, hidden])
+    hidden = keras.layers.Dense(_CLINICAL_UNITS, "relu", dtype=layers.wide_dtype(), name="clinical_hidden")(values)
+    return keras.layers.Concatenate(dtype=layers.wide_dtype(), name="fusion")([features, hidden])
 
 
 def _check(

@@ -1,22 +1,19 @@
-"""What happens between epochs, whatever is trained: monitoring, the model directories, the state to resume from."""
+"""What happens between epochs, whatever is trained: when to stop, the model directories, the state to resume from."""
 
-import collections
-import json
+import dataclasses
 import os
 import pathlib
-import resource
 import shutil
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import keras
 import numpy as np
-import tensorflow as tf
-from tqdm import tqdm
 
-from raspine import atomic
+from raspine.training import checkpoints
+
+_WEIGHTS, _AVERAGE = "training.weights.h5", "average.weights.h5"
 
 
 class Subject(Protocol):
@@ -32,30 +29,17 @@ class Subject(Protocol):
         """Writes the model directory."""
 
 
-class Monitor(keras.callbacks.Callback):
-    """Writes scalars and pictures for TensorBoard.
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """How far training is.
 
-    Args:
-      folder: of the events.
-      pictures: by title, what gives uint8 [picture, height, width, 3] after an epoch, or None.
+    Attributes:
+      step: optimizer steps done.
+      loss_sum: of the losses of the epoch's steps so far.
     """
 
-    def __init__(self, folder: pathlib.Path, pictures: Mapping[str, Callable[[], np.ndarray | None]] | None = None):
-        super().__init__()
-        self._writers = {name: tf.summary.create_file_writer(str(folder / name)) for name in ("train", "validation")}
-        self._pictures = pictures or {}
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes the epoch's figures."""
-        for name, value in (logs or {}).items():
-            with self._writers["validation" if name.startswith("val_") else "train"].as_default(epoch + 1):
-                tf.summary.scalar(name.removeprefix("val_"), value)
-        with self._writers["train"].as_default(epoch + 1):
-            tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate))
-        with self._writers["validation"].as_default(epoch + 1):
-            for title, draw in self._pictures.items():
-                if (drawn := draw()) is not None:
-                    tf.summary.image(title, drawn, max_outputs=len(drawn))
+    step: int = 0
+    loss_sum: float = 0.0
 
 
 class Patience(keras.callbacks.Callback):
@@ -75,52 +59,81 @@ class Patience(keras.callbacks.Callback):
 
 
 class Keeper(keras.callbacks.Callback):
-    """Writes `best/` when validation improves, `last/` and the state to resume from, each whole or not at all."""
+    """Writes `best/` when validation improves, `last/` and checkpoints to resume from, each whole or not at all.
+
+    Args:
+      folder: of the run.
+      subject: what `best/` and `last/` hold.
+      average: the network that follows the weights, if any.
+      record: takes what changes in `run.json`.
+      score: of an epoch's figures, the lower the better; NaN without validation.
+      last_epoch: number of the last one.
+      seconds: between two checkpoints on disk.
+      writes: whether this process writes; all of them read.
+
+    Attributes:
+      position: how far training is.
+      history: figures of the epochs done.
+      best: figures of the best one.
+      has_ended: whether training ended before its last epoch.
+      damaged: a line for each checkpoint that could not be used.
+    """
 
     STATE = "state"
-    PAUSE_SECONDS = 60.0  # between two states on disk
 
     def __init__(
         self,
         folder: pathlib.Path,
         subject: Subject,
-        extra: keras.Model | None,
+        average: keras.Model | None,
         record: Callable[[dict[str, Any]], None],
         score: Callable[[dict[str, float]], float],
         last_epoch: int = 0,
+        seconds: float = 60.0,
+        writes: bool = True,
     ):
         super().__init__()
-        self._folder, self._subject, self._extra, self._record = folder, subject, extra, record
-        self._score = score
+        self._folder, self._subject, self._average, self._record = folder, subject, average, record
+        self._score, self._seconds, self._writes = score, seconds, writes
         self._last_epoch, self._saved_at = last_epoch, time.monotonic()
-        self.epoch, self.history = 0, list[dict[str, float]]()
+        self.position, self.history = Position(), list[dict[str, float]]()
         self.best: dict[str, float] | None = None
         self.has_ended = False
+        self.damaged: tuple[str, ...] = ()
         self._validated: dict[str, Any] = {}
 
-    def restore(self, model: keras.Model) -> int:
-        """Loads the saved state into a compiled model whose optimizer is built; returns the epoch to go on with."""
+    def restore(self, model: keras.Model) -> None:
+        """Loads the newest checkpoint that is whole into a compiled model whose optimizer is built.
+
+        Raises:
+          CheckpointError: there are checkpoints, and none of them can be used.
+        """
         place = self._folder / self.STATE
-        self._tidy(place)
-        if not (place / "state.json").is_file():
-            return 0
-        stored = json.loads((place / "state.json").read_text(encoding="utf-8"))
-        model.load_weights(place / "training.weights.h5")
-        if self._extra is not None:
-            self._extra.load_weights(place / "average.weights.h5")
+        if self._writes:
+            checkpoints.tidy(place)
+            for left in (*self._folder.glob(".*.part"), *self._folder.glob(".*.old")):
+                shutil.rmtree(left, ignore_errors=True)
+        found = checkpoints.newest(place)
+        self.damaged = found.damaged
+        if found.checkpoint is None:
+            if found.damaged:
+                raise checkpoints.CheckpointError(
+                    f"no checkpoint in '{place}' can be used ({'; '.join(found.damaged)}): "
+                    "put one back, or name another output folder to begin anew."
+                )
+            return
+        self._take(model, found.checkpoint)
+
+    def _take(self, model: keras.Model, checkpoint: checkpoints.Checkpoint) -> None:
+        stored = checkpoint.state
+        model.load_weights(checkpoint.folder / _WEIGHTS)
+        if self._average is not None:
+            self._average.load_weights(checkpoint.folder / _AVERAGE)
         for layer, state in zip(_random_layers(model), stored["random"], strict=True):
             layer.seed_generator.state.assign(state)
-        self.epoch, self.history, self.best = stored["epoch"], stored["history"], stored["best"]
+        self.position = Position(checkpoint.step, stored["loss_sum"])
+        self.history, self.best = stored["history"], stored["best"]
         self.has_ended, self._validated = stored["has_ended"], stored["validated"]
-        return int(self.epoch)
-
-    def _tidy(self, place: pathlib.Path) -> None:
-        """Puts back a state whose replacement was cut short between two renames, and removes what was half-written."""
-        old = [found for found in self._folder.glob(f".{self.STATE}.*.old") if (found / "state.json").is_file()]
-        if not place.exists() and old:
-            old[-1].rename(place)
-        for left in (*self._folder.glob(".*.part"), *self._folder.glob(".*.old")):
-            shutil.rmtree(left, ignore_errors=True)
 
     def is_validated(self, figures: Mapping[str, Any]) -> bool:
         """Returns whether an epoch's figures hold what `best/` is chosen by."""
@@ -132,40 +145,61 @@ class Keeper(keras.callbacks.Callback):
         return self.is_validated(figures) and beaten
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Keeps the epoch's figures, and the networks when it is time."""
-        figures = {name: float(value) for name, value in (logs or {}).items()}
-        self.epoch = epoch + 1
-        self.history.append({"epoch": self.epoch, **figures})
+        """Keeps the epoch's figures, and its network if it is the best."""
+        # JSON has no NaN, and a figure that is none is none.
+        figures = {name: float(value) for name, value in (logs or {}).items() if np.isfinite(value)}
+        self.history.append({"epoch": epoch + 1, **figures})
         if self.is_validated(figures):
-            self._validated = {"epoch": self.epoch, "validation": figures}
+            self._validated = {"epoch": epoch + 1, "validation": figures}
         if self.is_better(figures):
-            self.best = {"epoch": self.epoch, "score": self._score(figures), **figures}
+            self.best = {"epoch": epoch + 1, "score": self._score(figures), **figures}
             self._subject.card |= self._validated
-            self._subject.save(self._folder / "best")
+            self._write_model("best")
         self.has_ended = bool(self.model.stop_training)
-        is_last = self.epoch == self._last_epoch or self.has_ended
-        if self.best is None and is_last:
-            self._subject.save(self._folder / "best")
-        if is_last or time.monotonic() - self._saved_at > self.PAUSE_SECONDS:
-            self._save()
+        if self.best is None and (epoch + 1 == self._last_epoch or self.has_ended):
+            self._write_model("best")
 
-    def _save(self) -> None:
+    def is_due(self) -> bool:
+        """Returns whether the last checkpoint is old enough for another."""
+        return time.monotonic() - self._saved_at > self._seconds
+
+    def save(self, position: Position) -> None:
+        """Writes `last/` and a checkpoint, and brings `run.json` up to date.
+
+        Raises:
+          CheckpointError: the disk does not take it; earlier checkpoints are whole.
+        """
+        self.position, self._saved_at = position, time.monotonic()
+        if self._writes:
+            self._write(position)
+        self._record({"epochs_done": len(self.history), "best": self.best, "history": self.history})
+
+    def _write(self, position: Position) -> None:
+        files: dict[str, Callable[[pathlib.Path], None]] = {_WEIGHTS: self.model.save_weights}
+        if self._average is not None:
+            files[_AVERAGE] = self._average.save_weights
+        sizes = {_WEIGHTS: _bytes(self.model.weights) + _bytes(self.model.optimizer.variables)}
+        checkpoints.write(self._folder / self.STATE, position.step, self._state(), files, sizes=sizes)
         # The latest validated epoch's figures stay with later weights: its threshold is the best there is for them.
         known = {"validation": self._validated.get("validation", {}), "validation_epoch": self._validated.get("epoch")}
-        self._subject.card |= {"epoch": self.epoch, **known}
-        self._subject.save(self._folder / "last")
-        with atomic.atomic_directory(self._folder / self.STATE, replace=True) as aside:
-            self.model.save_weights(aside / "training.weights.h5")
-            if self._extra is not None:
-                self._extra.save_weights(aside / "average.weights.h5")
-            atomic.write_json(aside / "state.json", self._state())
-        self._record({"epochs_done": self.epoch, "best": self.best, "history": self.history})
-        self._saved_at = time.monotonic()
+        self._subject.card |= {"epoch": len(self.history), **known}
+        self._write_model("last")
+
+    def _write_model(self, name: str) -> None:
+        if not self._writes:
+            return
+        try:
+            self._subject.save(self._folder / name)
+        except OSError as error:
+            raise checkpoints.CheckpointError(
+                f"'{self._folder / name}' could not be written ({error.strerror or error}); the older one is whole, "
+                f"and so are the checkpoints in {self.STATE}/: make room and give the same command again."
+            ) from error
 
     def _state(self) -> dict[str, Any]:
         """Returns what the weights' files do not hold: Keras leaves out how far dropout's random numbers are."""
         return {
-            "epoch": self.epoch,
+            "loss_sum": self.position.loss_sum,
             "history": self.history,
             "best": self.best,
             "has_ended": self.has_ended,
@@ -174,77 +208,9 @@ class Keeper(keras.callbacks.Callback):
         }
 
 
+def _bytes(variables: list[Any]) -> int:
+    return sum(int(np.prod(one.shape)) * np.dtype("float32").itemsize for one in variables)
+
+
 def _random_layers(model: keras.Model) -> list[keras.layers.Layer]:
     return [layer for layer in model.layers if hasattr(layer, "seed_generator")]
-
-
-class Progress(keras.callbacks.Callback):
-    """One bar over the whole training, with rate, time left and the latest figures."""
-
-    def __init__(self, epochs: int, steps: int, batch: int, done: int, unit: str):
-        super().__init__()
-        plain = not os.isatty(2)
-        self._bar = tqdm(
-            total=epochs * steps * batch, initial=done * steps * batch, unit=unit, unit_scale=True, smoothing=0.3,
-            mininterval=20 if plain else 0.5, desc="training", dynamic_ncols=not plain,
-        )  # fmt: skip
-        self._batch, self._shown = batch, dict[str, str]()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Moves the bar."""
-        self._bar.update(self._batch)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Shows the epoch's figures."""
-        names = {"loss": "loss", "val_mre_mm": "validation mm", "val_pck": "PCK", "val_auc": "validation AUC"}
-        self._shown |= {title: f"{logs[name]:.3g}" for name, title in names.items() if logs and name in logs}
-        self._bar.set_postfix({"epoch": epoch + 1, **self._shown}, refresh=False)
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leaves the finished bar."""
-        self._bar.close()
-
-
-class Pace(keras.callbacks.Callback):
-    """What a step costs, for run.json: the first one apart, since it traces the graph."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._first, self._began = 0.0, 0.0
-        self._steps: collections.deque[float] = collections.deque(maxlen=1000)
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Starts the clock."""
-        self._began = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Stops it."""
-        taken = time.perf_counter() - self._began
-        if not self._first:
-            self._first = taken
-            return
-        self._steps.append(taken)
-
-    def facts(self) -> dict[str, float | None]:
-        """Returns the median step and the first one in seconds, and the process's peak resident memory in MiB."""
-        return {
-            "step_seconds": round(statistics.median(self._steps), 4) if self._steps else None,
-            "first_step_seconds": round(self._first, 1),
-            "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        }
-
-
-class StopOnNaN(keras.callbacks.Callback):
-    """Ends training with a clear error when the loss is no longer a number."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the epoch's loss.
-
-        Raises:
-          FloatingPointError: it is NaN or infinite.
-        """
-        loss = (logs or {}).get("loss", 0.0)
-        if not np.isfinite(loss):
-            raise FloatingPointError(
-                f"The loss is {loss} in epoch {epoch + 1}; lower --learning_rate. best/ and last/ hold earlier epochs."
-            )

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from raspine import clinical, risk
-from raspine.inputs import slices, study_augmentation
+from raspine.inputs import epochs, slices, study_augmentation
 from raspine.inputs import studies as inputs
 from raspine.models import imagenet, resnet
 from raspine.training import callbacks, loop, risk_validation
@@ -119,8 +119,9 @@ def train(
     recipe: Recipe,
     data: Data,
     folder: pathlib.Path,
-    strategy_name: str = "one_device",
     start: str = "",
+    execution: loop.Execution | None = None,
+    cache_dir: str = "",
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Trains, or goes on with a run that was interrupted, and returns what stands in `run.json`; see `loop.train`.
@@ -129,14 +130,15 @@ def train(
       recipe: what to train.
       data: on what; its `validation` split chooses `best/` and the threshold, without one the last epoch does.
       folder: of the run.
-      strategy_name: `one_device` or `mirrored`.
       start: `imagenet` or a file of keras.applications' ImageNet weights; empty for a random start.
+      execution: how, see `loop.Execution`.
+      cache_dir: where prepared studies are kept with `cache="disk"`.
       facts: more for `run.json`, such as the flags.
 
     Raises:
       RecipeError: recipe and data do not go together.
     """
-    return loop.train(Task(recipe, data, start), folder, strategy_name, facts)
+    return loop.train(Task(recipe, data, start, cache_dir), folder, execution, facts)
 
 
 class Task(loop.Task):
@@ -144,8 +146,9 @@ class Task(loop.Task):
 
     unit = "study"
 
-    def __init__(self, recipe: Recipe, data: Data, start: str = ""):
+    def __init__(self, recipe: Recipe, data: Data, start: str = "", cache_dir: str = ""):
         self.recipe: Recipe = recipe
+        self._cache_dir = cache_dir
         self._data, self._start = data, start
         self.items, self.data_hash = data.studies["train"], data.data_hash
         self._is_file = bool(start) and start != imagenet.IMAGENET
@@ -202,27 +205,32 @@ class Task(loop.Task):
         )
         return risk.RiskModel(network, settings, card)
 
-    def watching(self, subject: callbacks.Subject, board: pathlib.Path) -> list[keras.callbacks.Callback]:
-        """Returns validation and TensorBoard."""
+    def validation(self, subject: callbacks.Subject) -> risk_validation.Validation | None:
+        """Returns what scores the validation studies."""
         if not self._data.studies.get("validation"):
-            return [callbacks.Monitor(board)]
-        held_out = inputs.evaluation(inputs.shards(self._data.folder, "validation"), self._pipeline())
+            return None
         recipe = self.recipe
-        validation = risk_validation.Validation(subject, held_out, recipe.validate_every, recipe.epochs)  # type: ignore[arg-type]
-        return [validation, callbacks.Monitor(board, {"ROC on the validation studies": validation.pictures})]
+        pipeline = self._pipeline("memory" if recipe.cache == "memory" else "none")
+        held_out = inputs.evaluation(inputs.shards(self._data.folder, "validation"), pipeline)
+        return risk_validation.Validation(subject, held_out, recipe.validate_every, recipe.epochs)  # type: ignore[arg-type]
 
-    def batches(self, first_epoch: int) -> tf.data.Dataset:
+    def batches(self, first_step: int, share: epochs.Share) -> tf.data.Dataset:
         """Returns endless augmented studies, outcomes and weights."""
         return inputs.training(
-            inputs.shards(self._data.folder, "train"),
+            self.shards(),
             self._pipeline(),
             self.recipe.augmentation,
             self.recipe.seed,
             self.items,
             self._scale,
             self.weights,
-            first_epoch,
+            first_step,
+            share,
         )
+
+    def shards(self) -> list[str]:
+        """Returns the training shards."""
+        return inputs.shards(self._data.folder, "train")
 
     def score(self, figures: dict[str, float]) -> float:
         """Returns 1 - AUC, or the loss, on the validation studies; NaN without them."""
@@ -238,8 +246,10 @@ class Task(loop.Task):
             return 1.0, 1.0
         return self.items / (2 * (self.items - positive)), self.items / (2 * positive)
 
-    def _pipeline(self) -> inputs.Pipeline:
-        return self._data.pipeline(self.size, self.recipe.batch, self.recipe.cache, self._places)
+    def _pipeline(self, cache: str = "") -> inputs.Pipeline:
+        recipe = self.recipe
+        plain = self._data.pipeline(self.size, recipe.batch, cache or recipe.cache, self._places)
+        return dataclasses.replace(plain, lanes=recipe.lanes, cache_dir=self._cache_dir, cache_key=self._data.data_hash)
 
     def _clinical_scale(self) -> np.ndarray:
         if not self._places:

@@ -3,27 +3,30 @@
 from typing import Any
 
 import cv2
-import keras
 import numpy as np
 import tensorflow as tf
 
 from raspine import landmarker, records
 from raspine.inputs import films, framing
+from raspine.training import loop, spread
 
 PCK_SHARE = 0.05
 _PICTURES = 3
 
 
-class Validation(keras.callbacks.Callback):
+class Validation(loop.Validation):
     """Scores the validation films in native-pixel millimetres and puts the figures into the epoch's logs.
 
     Logs `val_mre_mm`, `val_sdr_2mm` and `val_pck` (share of points closer than 0.05 of the film's longer side). Films
-    without spacing count for PCK alone.
+    without spacing count for PCK alone. Made within the scope of a strategy, it shares every batch among the replicas.
     """
+
+    title = "predicted (circle) and true (cross)"
 
     def __init__(self, subject: landmarker.Stage, dataset: tf.data.Dataset, every: int, last_epoch: int):
         super().__init__()
         self._subject, self._dataset, self._every, self._last = subject, dataset, every, last_epoch
+        self._decode = spread.Spread(subject.decode)
         self.example: dict[str, Any] | None = None
         self._is_new = False
 
@@ -37,7 +40,7 @@ class Validation(keras.callbacks.Callback):
         """Returns the figures by name."""
         errors, shares = [], []
         for number, batch in enumerate(self._dataset):
-            points, _ = self._subject.locate_framed(batch[films.IMAGE])
+            points, _ = self._decode(batch[films.IMAGE])
             native = framing.apply(batch[films.TO_NATIVE], points).numpy()
             by_film = _errors(native, batch)
             errors.append(by_film[0])

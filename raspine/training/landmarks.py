@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from raspine import landmarker, landmarks
 from raspine.inputs import augmentation as changes
-from raspine.inputs import films, framing
+from raspine.inputs import epochs, films, framing
 from raspine.models import hrnet, torch_weights
 from raspine.training import callbacks, landmark_validation, loop, losses
 
@@ -92,10 +92,11 @@ def train(
     recipe: Recipe,
     data: Data,
     folder: pathlib.Path,
-    strategy_name: str = "one_device",
     start: pathlib.Path | None = None,
     skip_head: bool = False,
     locator: landmarker.Landmarker | None = None,
+    execution: loop.Execution | None = None,
+    cache_dir: str = "",
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Trains, or goes on with a run that was interrupted, and returns what stands in `run.json`; see `loop.train`.
@@ -104,16 +105,17 @@ def train(
       recipe: what to train.
       data: on what; its `validation` split chooses `best/`, without one the last epoch does.
       folder: of the run.
-      strategy_name: `one_device` or `mirrored`.
       start: published weights (.safetensors or .pth) to start from.
       skip_head: whether a head of another number of landmarks is left as it is made.
       locator: with a recipe for regions, the landmarker for whole films whose refiner is trained.
+      execution: how, see `loop.Execution`.
+      cache_dir: where prepared films are kept with `cache="disk"`.
       facts: more for `run.json`, such as the flags.
 
     Raises:
       RecipeError: the batch does not divide by the replicas, or recipe and locator do not go together.
     """
-    return loop.train(Task(recipe, data, start, skip_head, locator), folder, strategy_name, facts)
+    return loop.train(Task(recipe, data, start, skip_head, locator, cache_dir), folder, execution, facts)
 
 
 class Task(loop.Task):
@@ -128,8 +130,10 @@ class Task(loop.Task):
         start: pathlib.Path | None = None,
         skip_head: bool = False,
         locator: landmarker.Landmarker | None = None,
+        cache_dir: str = "",
     ):
         self.recipe: Recipe = recipe
+        self._cache_dir = cache_dir
         self._data, self._start, self._skip_head, self._locator = data, start, skip_head, locator
         self.items, self.data_hash = data.films["train"], data.data_hash
         self.start = loop.file_hash(start, *([locator.network] if locator else []))
@@ -171,22 +175,27 @@ class Task(loop.Task):
         first = dataclasses.replace(locator.settings, schema=stage.settings.schema)
         return landmarker.Landmarker(locator.network, first, {**card, "locator": locator.card}, stage)
 
-    def watching(self, subject: callbacks.Subject, board: pathlib.Path) -> list[keras.callbacks.Callback]:
-        """Returns validation and TensorBoard; a refiner is validated where the locator sends it."""
+    def validation(self, subject: callbacks.Subject) -> landmark_validation.Validation | None:
+        """Returns what scores the validation films; a refiner's are framed where the locator sends it."""
         if not self._data.films.get("validation"):
-            return [callbacks.Monitor(board)]
+            return None
         files = films.shards(self._data.folder, "validation")
         around = None if self._locator is None else _found(self._locator, files, self.recipe.batch)
-        held_out = films.evaluation(files, self._pipeline(), around)
+        held_out = films.evaluation(
+            files, self._pipeline("memory" if self.recipe.cache == "memory" else "none"), around
+        )
         stage = subject.stages[-1]  # type: ignore[attr-defined]
-        validation = landmark_validation.Validation(stage, held_out, self.recipe.validate_every, self.recipe.epochs)
-        title = "predicted (circle) and true (cross)"
-        return [validation, callbacks.Monitor(board, {title: validation.pictures})]
+        return landmark_validation.Validation(stage, held_out, self.recipe.validate_every, self.recipe.epochs)
 
-    def batches(self, first_epoch: int) -> tf.data.Dataset:
+    def batches(self, first_step: int, share: epochs.Share) -> tf.data.Dataset:
         """Returns endless augmented films and their points."""
-        files, recipe = films.shards(self._data.folder, "train"), self.recipe
-        return films.training(files, self._pipeline(), recipe.augmentation, recipe.seed, self.items, first_epoch)
+        recipe, pipeline = self.recipe, self._pipeline()
+        settings = recipe.augmentation
+        return films.training(self.shards(), pipeline, settings, recipe.seed, self.items, first_step, share)
+
+    def shards(self) -> list[str]:
+        """Returns the training shards."""
+        return films.shards(self._data.folder, "train")
 
     def score(self, figures: dict[str, float]) -> float:
         """Returns the error in mm, without spacing 1 - PCK, without validation NaN."""
@@ -205,9 +214,12 @@ class Task(loop.Task):
             reach=recipe.reach,
         )
 
-    def _pipeline(self) -> films.Pipeline:
+    def _pipeline(self, cache: str = "") -> films.Pipeline:
         recipe = self.recipe
-        return films.Pipeline(len(self._data.schema.landmarks), *recipe.size, recipe.batch, recipe.cache, recipe.reach)
+        return films.Pipeline(
+            len(self._data.schema.landmarks), *recipe.size, recipe.batch, cache or recipe.cache, recipe.reach,
+            lanes=recipe.lanes, cache_dir=self._cache_dir, cache_key=self._data.data_hash,
+        )  # fmt: skip
 
 
 def _found(locator: landmarker.Landmarker, files: list[str], batch: int) -> NDArray[np.float32]:

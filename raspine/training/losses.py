@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from raspine.models import heatmaps
+from raspine.training import precision
 
 
 @keras.saving.register_keras_serializable(package="raspine")
@@ -43,7 +44,7 @@ class HeatmapLoss(keras.losses.Loss):
         }  # fmt: skip
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Returns float32 [batch]: each film's loss.
+        """Returns float32 [batch], float64 for a network in float64: each film's loss.
 
         Args:
           y_true: float32 [batch, landmark, 2], network pixels (x, y), NaN where missing.
@@ -51,7 +52,8 @@ class HeatmapLoss(keras.losses.Loss):
         """
         codec = {key: self.settings[key] for key in ("height", "width", "stride", "sigma", "codec")}
         target, weights = heatmaps.encode(y_true, **codec)
-        prediction = tf.cast(y_pred, tf.float32)
+        prediction = precision.wide(y_pred)
+        target, weights = tf.cast(target, prediction.dtype), tf.cast(weights, prediction.dtype)
         by_landmark = _mse if self.settings["kind"] == "mse" else _cross_entropy
         values = by_landmark(target, prediction) * weights
         return tf.math.divide_no_nan(tf.reduce_sum(values, -1), tf.reduce_sum(weights, -1))

@@ -4,34 +4,45 @@ import pathlib
 import tempfile
 
 import cv2
-import keras
 import numpy as np
 import tensorflow as tf
 
-from raspine import risk
-from raspine.evaluation import auc, operating_point, risk_figures, studies
+from raspine import risk, study_records
+from raspine.evaluation import auc, operating_point, risk_figures
+from raspine.inputs import studies
+from raspine.training import loop, spread
 
 Scores = tuple[np.ndarray, np.ndarray]
 
 
-class Validation(keras.callbacks.Callback):
+class Validation(loop.Validation):
     """Scores the validation studies and puts the figures into the epoch's logs.
 
     Logs `val_loss` (cross-entropy of the risks), and where both outcomes occur `val_auc` and `val_threshold`
-    (Youden's).
+    (Youden's). Made within the scope of a strategy, it shares every batch among the replicas.
     """
+
+    title = "ROC on the validation studies"
 
     def __init__(self, subject: risk.RiskModel, dataset: tf.data.Dataset, every: int, last_epoch: int):
         super().__init__()
-        self._subject, self._dataset, self._every, self._last = subject, dataset, every, last_epoch
+        self._dataset, self._every, self._last = dataset, every, last_epoch
+        self._logits = spread.Spread(subject.logits)
         self._scores: Scores | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Scores when the epoch's turn has come."""
         if logs is not None and ((epoch + 1) % self._every == 0 or epoch + 1 == self._last):
-            found = studies.scored(self._subject, self._dataset)
-            self._scores = found.risks, found.outcomes
+            self._scores = self._score()
             logs.update(figures(*self._scores))
+
+    def _score(self) -> Scores:
+        logits, outcomes = [], []
+        for batch in self._dataset:
+            logits.append(self._logits(batch[studies.IMAGE], batch[study_records.CLINICAL]).numpy())
+            outcomes.append(batch[study_records.OUTCOME].numpy())
+        risks = 1 / (1 + np.exp(-np.concatenate(logits).astype(np.float64)))
+        return risks, np.concatenate(outcomes)
 
     def pictures(self) -> np.ndarray | None:
         """Returns uint8 [1, height, width, 3]: the ROC curve; None when no new score was taken."""

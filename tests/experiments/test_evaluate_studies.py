@@ -128,7 +128,7 @@ def test_the_outputs_are_complete(done: dict[str, Any], data: pathlib.Path) -> N
         assert {key, f"{key}_ci"} <= set(summary)
     assert (summary["n"], summary["positives"], summary["n_patients"], summary["n_without_outcome"]) == (8, 4, 8, 0)
     assert summary["data_hash"] == "0" * 64
-    assert summary["choice"] == study_shards.CHOICE.to_dict()
+    assert summary["choice"] == study_shards.choice(study_shards.SIDE).to_dict()
     assert summary["model"]["data_hash"] == "0123"
     assert {"versions", "git_commit", "confusion"} <= set(summary)
 

@@ -92,3 +92,36 @@ def test_a_damaged_network_is_one_line(model_directory: pathlib.Path, tmp_path: 
     with pytest.raises(landmarker.ModelDirectoryError, match="cannot be loaded") as caught:
         landmarker.load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_loaded_model_is_fast_and_the_points_are_those_of_its_network(
+    model_directory: pathlib.Path, film_pixels: Callable, tmp_path: pathlib.Path
+) -> None:
+    films = [(film_pixels(90, 70, 1), (0.2, 0.3))]
+    loaded, plain = landmarker.load(model_directory), landmarker.load(model_directory, fast=False)
+    assert [stage.fast for stage in (*loaded.stages, *plain.stages)] == [True, True, False, False]
+    expected = plain.locate(films)[0]
+    np.testing.assert_allclose(loaded.locate(films)[0], expected, atol=1e-3)
+    renamed = loaded.with_schema(loaded.schema)
+    assert all(stage.fast for stage in renamed.stages)
+    loaded.save(tmp_path / "again")
+    again = landmarker.load(tmp_path / "again", fast=False)
+    for found, wanted in zip(again.network.get_weights(), plain.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_only_a_fast_stage_stays_when_its_network_is_trained_on(
+    model_directory: pathlib.Path, film_pixels: Callable
+) -> None:
+    films = [(film_pixels(90, 70, 1), (0.2, 0.3))]
+    for fast in (False, True):
+        locator = landmarker.load(model_directory, fast)
+        before = locator.locate(films)[1]
+        head = locator.network.get_layer("head")
+        head.set_weights([-weight for weight in head.get_weights()])
+        assert np.array_equal(locator.locate(films)[1], before) is fast
+
+
+def test_an_unknown_precision_is_refused(model_directory: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="'half'"):
+        landmarker.load(model_directory, precision="half")

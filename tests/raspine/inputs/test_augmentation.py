@@ -1,19 +1,21 @@
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
+from scipy import stats
 
-from raspine.inputs import augmentation
+from raspine.inputs import augmentation, epochs
 from raspine.inputs.augmentation import Augmentation
 
-OFF = Augmentation(**{field.name: 0 for field in dataclasses.fields(Augmentation)})  # type: ignore[arg-type]
+OFF = Augmentation(**{field.name: 0 for field in dataclasses.fields(Augmentation)})
 HEIGHT, WIDTH = 96, 128
 SEED = tf.constant([5, 9], tf.int64)
 
 
-def dots(points: NDArray[np.float64]) -> NDArray[np.float32]:
+def dots(points: NDArray[Any]) -> NDArray[np.float32]:
     """One picture a point, each a Gaussian dot: float32 [point, height, width, 1]."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     squares = (x - points[:, 0, None, None]) ** 2 + (y - points[:, 1, None, None]) ** 2
@@ -98,3 +100,68 @@ def test_a_mirror_image_by_hand() -> None:
 def test_impossible_settings_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="Received"):
         Augmentation(**change)  # type: ignore[arg-type]
+
+
+def test_a_warp_is_bilinear_and_0_beyond_the_edges() -> None:
+    """TensorFlow's own kernel is the oracle; it takes ten times as long."""
+    random = np.random.default_rng(3)
+    for channels in (1, 2, 6):
+        images = random.random((3, 40, 52, channels)).astype(np.float32)
+        matrices = np.array([[1, 0, 0], [0, 1, 0]]) + random.uniform(-0.2, 0.2, (3, 2, 3)) * [1, 1, 40]
+        expected = tf.raw_ops.ImageProjectiveTransformV3(
+            images=images,
+            transforms=np.concatenate([matrices.reshape(3, 6), np.zeros((3, 2))], 1).astype(np.float32),
+            output_shape=(33, 47),
+            fill_value=0.0,
+            interpolation="BILINEAR",
+            fill_mode="CONSTANT",
+        )
+        warped = augmentation.transform(tf.constant(images), tf.constant(matrices, tf.float32), (33, 47))
+        np.testing.assert_allclose(warped.numpy(), expected.numpy(), atol=1e-4)
+
+
+def test_noise_is_standard_normal_and_differs_between_items_and_calls() -> None:
+    draw = augmentation.Draw(SEED, epochs.Part(0, 4, 4))
+    drawn = np.concatenate([draw.normal(64, 64, 1).numpy(), draw.normal(64, 64, 1).numpy()]).reshape(8, -1)
+    np.testing.assert_allclose(drawn.mean(1), 0, atol=5 / 64)
+    np.testing.assert_allclose(drawn.std(1), 1, atol=0.06)
+    np.testing.assert_allclose(np.corrcoef(drawn), np.eye(8), atol=5 / 64)
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_an_items_numbers_do_not_depend_on_how_the_batch_is_split(workers: int) -> None:
+    def numbers(part: epochs.Part) -> list[NDArray[np.float32]]:
+        draw = augmentation.Draw(SEED, part)
+        return [
+            draw.part(draw.uniform(-1, 2, 3)).numpy(),
+            draw.normal(5, 7, 2).numpy(),
+            draw.part(draw.factor(0.3)).numpy(),
+        ]
+
+    whole = numbers(epochs.Part(0, 8, 8))
+    parts = [numbers(epochs.Share(worker, workers).part(8)) for worker in range(workers)]
+    for expected, found in zip(whole, zip(*parts, strict=True), strict=True):
+        np.testing.assert_array_equal(np.concatenate(found), expected)
+    np.testing.assert_array_equal(
+        whole[0], tf.random.stateless_uniform((8, 3), tf.random.experimental.stateless_fold_in(SEED, 1), -1, 2)
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_an_image_is_changed_alike_in_a_batch_of_any_size(size: int) -> None:
+    """Bit for bit, in batches where vector instructions round otherwise than scalar ones."""
+    random = np.random.default_rng(4)
+    images = tf.constant(random.random((16, 64, 64, 1)).astype(np.float32))
+    points = tf.constant(random.uniform(0, 64, (16, 3, 2)).astype(np.float32))
+
+    @tf.function
+    def change(begin: int, end: int) -> tuple[tf.Tensor, tf.Tensor]:
+        part = epochs.Part(begin, end, 16)
+        changed, moved = augmentation.augment(images[begin:end], points[begin:end], SEED, Augmentation(), part)
+        return augmentation.standardise(changed), moved
+
+    whole = change(0, 16)
+    for begin in range(0, 16, 16 // 2):
+        for found, expected in zip(change(begin, begin + size), whole, strict=True):
+            np.testing.assert_array_equal(found, expected[begin : begin + size])

@@ -7,7 +7,7 @@ import study_shards
 import tensorflow as tf
 
 from raspine import study_records
-from raspine.inputs import augmentation, studies, study_augmentation
+from raspine.inputs import augmentation, epochs, studies, study_augmentation
 
 NOTHING = study_augmentation.StudyAugmentation(
     augmentation.Augmentation(0, 0, 0, 0, 0, 0, 0, 0), brightness=0, flip_slices=0
@@ -80,7 +80,7 @@ def test_an_epoch_depends_on_its_number_alone_and_shows_every_study(files: list[
     scale = studies.clinical_scale(files, 6, pipeline.columns)
     begin = [
         studies.training(files, pipeline, NOTHING, 7, 10, scale, (0.5, 2.0), first).take(number).as_numpy_iterator()
-        for first, number in ((0, 10), (1, 5))
+        for first, number in ((0, 10), (5, 5))
     ]
     whole, later = (list(batches) for batches in begin)
     for (one, _, _), (other, _, _) in zip(whole[5:], later, strict=True):
@@ -90,6 +90,25 @@ def test_an_epoch_depends_on_its_number_alone_and_shows_every_study(files: list[
     assert first == second
     outcomes, weights = (np.concatenate([item[place] for item in whole]) for place in (1, 2))
     np.testing.assert_array_equal(weights, np.where(outcomes == 1, 2.0, 0.5))
+
+
+@pytest.mark.parametrize("cache", ["memory", "none", "disk"])
+def test_batches_depend_on_seed_and_step_alone(files: list[str], cache: str, tmp_path: pathlib.Path) -> None:
+    """Bit for bit: not on the workers, not on the cache, not on where the run began."""
+    scale, settings = studies.clinical_scale(files, 6, (0, 2)), study_augmentation.StudyAugmentation()
+
+    def take(pipeline: studies.Pipeline, first: int, share: epochs.Share) -> list[list[np.ndarray]]:
+        dataset = studies.training(files, pipeline, settings, 7, 10, scale, (0.5, 2.0), first, share)
+        return [tf.nest.flatten(batch) for batch in dataset.take(3 - first).as_numpy_iterator()]
+
+    pipeline = dataclasses.replace(PIPELINE, batch=8)
+    whole = take(pipeline, 0, epochs.Share())
+    kept = dataclasses.replace(pipeline, cache=cache, cache_dir=str(tmp_path), cache_key="abc")
+    for workers, first in ((1, 2), (2, 1)):
+        parts = [take(kept, first, epochs.Share(worker, workers)) for worker in range(workers)]
+        for expected, *found in zip(whole[first:], *parts, strict=True):
+            for entry, values in enumerate(expected):
+                np.testing.assert_array_equal(np.concatenate([part[entry] for part in found]), values)
 
 
 def test_missing_clinical_values_become_zero_and_are_marked() -> None:

@@ -57,14 +57,20 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(
     class PowerCutError(Exception):
         pass
 
-    def cut(self: callbacks.Progress, epoch: int, logs: object = None) -> None:
-        raise PowerCutError
+    kept, save = [], callbacks.Keeper.save
 
+    def cut(self: callbacks.Keeper, position: callbacks.Position) -> None:
+        save(self, position)
+        kept.append(position.step)
+        if len(kept) == 2:
+            raise PowerCutError
+
+    often = loop.Execution(checkpoint_seconds=0)
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Progress, "on_epoch_end", cut)
-        patch.setattr(callbacks.Keeper, "PAUSE_SECONDS", 0.0)
+        patch.setattr(callbacks.Keeper, "save", cut)
         with pytest.raises(PowerCutError):
-            deformity.train(RECIPE, data, tmp_path)
+            deformity.train(RECIPE, data, tmp_path, execution=often)
+    assert kept == [1, 2], "in the midst of the first epoch"
     assert deformity.train(RECIPE, data, tmp_path)["epochs_done"] == 2
     resumed, expected = (risk.load(folder / "last").network.get_weights() for folder in (tmp_path, undisturbed))
     for one, other in zip(resumed, expected, strict=True):
@@ -135,7 +141,7 @@ class Stub(callbacks.Keeper):
     """A keeper that knows its best epoch."""
 
     def __init__(self, best: int, better: bool, validated: bool):
-        self.best, self.epoch, self._better, self._was = {"epoch": best, "score": 1.0}, 0, better, validated
+        self.best, self._better, self._was = {"epoch": best, "score": 1.0}, better, validated
 
     def is_better(self, figures: object) -> bool:
         return self._better

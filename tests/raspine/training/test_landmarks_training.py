@@ -7,18 +7,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import film_shards
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from raspine import landmarker, landmarks, records
+from raspine import landmarker
 from raspine.inputs import augmentation
 from raspine.models import hrnet
+from raspine.training import callbacks, loop
 from raspine.training import landmarks as training
-from raspine.training import loop
 
-SCHEMA = landmarks.Schema("disc", ("centre", "edge"), (landmarks.Distance("radius", "centre", "edge", 5.0),))
-SIDE = 64
+SCHEMA, SIDE = film_shards.SCHEMA, film_shards.SIDE
 RECIPE = training.Recipe(
     small=True,
     height=SIDE,
@@ -40,39 +40,9 @@ def shallow() -> Iterator[None]:
         yield
 
 
-def film(name: str, rng: np.random.Generator) -> bytes:
-    x, y = rng.uniform(16, 48, 2)
-    row, column = np.mgrid[:SIDE, :SIDE]
-    grey = 60000 * np.exp(-((column - x) ** 2 + (row - y) ** 2) / 50) + rng.uniform(0, 2000, (SIDE, SIDE))
-    record = records.FilmRecord(
-        film=name,
-        patient=name,
-        schema=SCHEMA.name,
-        image=records.encode_image(grey.astype(np.uint16)),
-        native_size=(SIDE, SIDE),
-        landmarks=np.array([[x, y], [x + 7, y]]),
-        spacing_mm=(0.5, 0.5),
-        spacing_source="given",
-    )
-    return records.build(record)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> training.Data:
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    counts = {"train": 12, "validation": 3}
-    for split, number in counts.items():
-        with tf.io.TFRecordWriter(str(folder / f"{split}-00000-of-00001.tfrecord")) as writer:
-            for index in range(number):
-                writer.write(film(f"{split}{index}", rng))
-    stored = {
-        "schema": SCHEMA.to_dict(),
-        "counts": {split: {"films": number} for split, number in counts.items()},
-        "data_hash": "0" * 64,
-    }
-    (folder / "dataset.json").write_text(json.dumps(stored))
-    return training.open_data(folder)
+    return training.open_data(film_shards.write(tmp_path_factory.mktemp("data"), {"train": 12, "validation": 3}))
 
 
 @pytest.fixture(scope="module")
@@ -108,20 +78,23 @@ def tags(events: pathlib.Path) -> set[str]:
 def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(
     data: training.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from raspine.training import callbacks
-
     class PowerCutError(Exception):
         pass
 
-    def cut(self: callbacks.Progress, epoch: int, logs: object = None) -> None:
-        raise PowerCutError
+    kept, save = [], callbacks.Keeper.save
 
+    def cut(self: callbacks.Keeper, position: callbacks.Position) -> None:
+        save(self, position)
+        kept.append(position.step)
+        if len(kept) == 2:
+            raise PowerCutError
+
+    often = loop.Execution(checkpoint_seconds=0)
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Progress, "on_epoch_end", cut)
-        patch.setattr(callbacks.Keeper, "PAUSE_SECONDS", 0.0)
+        patch.setattr(callbacks.Keeper, "save", cut)
         with pytest.raises(PowerCutError):
-            training.train(RECIPE, data, tmp_path)
-    assert json.loads((tmp_path / "run.json").read_text())["epochs_done"] == 1
+            training.train(RECIPE, data, tmp_path, execution=often)
+    assert kept == [1, 2], "in the midst of the first epoch"
     assert training.train(RECIPE, data, tmp_path)["epochs_done"] == 2
     for resumed, expected in zip(weights(tmp_path), weights(undisturbed), strict=True):
         np.testing.assert_array_equal(resumed, expected)

@@ -1,0 +1,112 @@
+r"""Stops a run again and again by SIGKILL and SIGTERM at random steps, and compares its end with an undisturbed one's.
+
+    python tests/raspine/training/survival.py STOPS
+
+Stops a run of one process, and one of two workers, STOPS times with each signal. Prints how far the weights are apart.
+"""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+
+import numpy as np
+
+HERE = pathlib.Path(__file__).resolve()
+ROOT = HERE.parents[3]
+STEPS = 60
+PATIENCE = 120  # seconds; far more than any step or end takes
+
+
+def start(workers: int, folder: pathlib.Path, precision: str) -> list[subprocess.Popen[str]]:
+    """Starts the run's processes, worker 0 first."""
+    name = "one_device" if workers == 1 else "multi_worker"
+    command = [sys.executable, str(HERE.with_name("tiny_run.py")), name, str(folder), precision]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1"}
+    hosts = [f"127.0.0.1:{port}" for port in free_ports(workers)]
+    started = []
+    for index in range(workers):
+        cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+        own = environment if workers == 1 else environment | {"TF_CONFIG": json.dumps(cluster)}
+        log = (folder.parent / f"{folder.name}_{index}.log").open("a")
+        started.append(subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=log, text=True))
+        log.close()
+    return started
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns ports of the loopback that nobody uses now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def stop_at(step: int, number: int, victim: int, processes: Sequence[subprocess.Popen[str]]) -> list[int]:
+    """Sends a signal to a process once worker 0 has said a step; returns how all of them ended."""
+    first = processes[0].stdout
+    assert first is not None
+    try:
+        for line in first:
+            if line.startswith("step ") and int(line.split()[1]) >= step:
+                processes[victim].send_signal(number)
+                break
+        first.read()
+        return [process.wait(PATIENCE) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def complete(workers: int, folder: pathlib.Path, precision: str) -> list[int]:
+    """Runs to the end; returns how the processes ended."""
+    return [process.wait(PATIENCE) for process in start(workers, folder, precision) if process.stdout.read() or True]
+
+
+def furthest(one: pathlib.Path, other: pathlib.Path) -> float:
+    """Returns the largest difference of the weights that two runs left."""
+    with np.load(one / "last" / "weights.npz") as ours, np.load(other / "last" / "weights.npz") as theirs:
+        return max(float(np.abs(ours[name] - theirs[name]).max()) for name in theirs.files)
+
+
+def interrupted(
+    workers: int, stops: int, seed: int, folder: pathlib.Path, precision: str
+) -> list[tuple[int, list[int]]]:
+    """Stops a run `stops` times with each signal at random steps, then lets it end; returns step and endings."""
+    rng = random.Random(seed)
+    steps = sorted(rng.sample(range(2, STEPS - 6), 2 * stops))
+    signals = [signal.SIGKILL, signal.SIGTERM] * stops
+    found = []
+    for step, number in zip(steps, signals, strict=True):
+        ended = stop_at(step, number, rng.randrange(workers), start(workers, folder, precision))
+        wanted = {signal.SIGTERM: {75}, signal.SIGKILL: {-9, 75} if workers > 1 else {-9}}[number]
+        assert set(ended) == wanted, f"{signal.Signals(number).name} at step {step}: {ended}"
+        found.append((step, ended))
+    assert complete(workers, folder, precision) == [0] * workers
+    return found
+
+
+def study(workers: int, stops: int, seed: int, folder: pathlib.Path) -> float:
+    """Returns how far a run that was stopped ends from an undisturbed one."""
+    precision = "float32" if workers == 1 else "float64"
+    undisturbed, stopped = folder / f"undisturbed_{workers}", folder / f"stopped_{workers}"
+    assert complete(workers, undisturbed, precision) == [0] * workers
+    interrupted(workers, stops, seed, stopped, precision)
+    return furthest(stopped, undisturbed)
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1])
+    with tempfile.TemporaryDirectory() as place:
+        for many in (1, 2):
+            apart = study(many, count, 0, pathlib.Path(place))
+            print(f"{many} process(es), {count} times SIGKILL and {count} times SIGTERM: weights {apart:.3g} apart")
