@@ -1,11 +1,12 @@
 """A trained landmark network with all it needs from grey values to points: the model directory, and its use."""
 
 import dataclasses
+import functools
 import json
 import math
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from raspine import atomic, landmarks
 from raspine.inputs import framing
 from raspine.models import (
     heatmaps,
+    inference,
     layers,  # noqa: F401 - registers the layers that a saved network names
 )
 
@@ -70,13 +72,16 @@ class Stage:
     Attributes:
       network: standardised float32 [batch, height, width, 1] to heatmaps or logits.
       settings: how its output becomes points.
+      fast: whether a twin answers that holds the weights as they are at the first answer (see `models.inference`):
+        for a network that is trained no further.
+      precision: of that twin.
     """
 
-    def __init__(self, network: keras.Model, settings: Settings):
+    def __init__(self, network: keras.Model, settings: Settings, fast: bool = False, precision: str = "float32"):
         expected = (None, settings.height, settings.width, 1)
         if tuple(network.input_shape) != expected:
             raise ModelDirectoryError(f"The network takes {network.input_shape}, its settings say {expected}.")
-        self.network, self.settings = network, settings
+        self.network, self.settings, self.fast, self.precision = network, settings, fast, inference.checked(precision)
         self._decode = tf.function(
             self.decode, input_signature=[tf.TensorSpec(expected, tf.float32)], reduce_retracing=True
         )
@@ -107,10 +112,16 @@ class Stage:
         Args:
           images: float32 [batch, height, width, 1], standardised, in the network's frame.
         """
-        output = self.network(images, training=False)
+        output = self._answering(images)
         if self.settings.output == "softmax":
             output = heatmaps.spatial_softmax(output, self.settings.sigma)
         return heatmaps.decode(output, self.settings.stride, self.settings.codec)
+
+    @functools.cached_property
+    def _answering(self) -> inference.Network:
+        if self.fast:
+            return inference.fast(self.network, self.precision)
+        return functools.partial(self.network, training=False)
 
     def locate_framed(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what `decode` does, compiled once."""
@@ -158,10 +169,12 @@ class Landmarker:
         settings: Settings,
         card: dict[str, Any] | None = None,
         refiner: Stage | None = None,
+        fast: bool = False,
+        precision: str = "float32",
     ):
         if settings.reach or (refiner and (not refiner.settings.reach or refiner.settings.schema != settings.schema)):
             raise ModelDirectoryError("The first network sees whole films, the refiner regions, of the same landmarks.")
-        self.stages = [Stage(network, settings), *([refiner] if refiner else [])]
+        self.stages = [Stage(network, settings, fast, precision), *([refiner] if refiner else [])]
         self.card = card or {}
 
     @property
@@ -181,8 +194,15 @@ class Landmarker:
 
     def with_schema(self, schema: landmarks.Schema) -> "Landmarker":
         """Returns the same networks with another schema of as many landmarks, other thresholds for example."""
-        first, *rest = (Stage(s.network, dataclasses.replace(s.settings, schema=schema)) for s in self.stages)
-        return Landmarker(first.network, first.settings, self.card, rest[0] if rest else None)
+        stages = (
+            Stage(one.network, dataclasses.replace(one.settings, schema=schema), one.fast, one.precision)
+            for one in self.stages
+        )
+        return _joined(stages, self.card)
+
+    def answering(self, fast: bool, precision: str = "float32") -> "Landmarker":
+        """Returns the same networks, answering by the fast way or by themselves; see `load`."""
+        return _joined((Stage(one.network, one.settings, fast, precision) for one in self.stages), self.card)
 
     def answer(self, images: tf.Tensor, spacing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns points in native pixels and confidence for films of one size; graph ops, as exported.
@@ -227,6 +247,11 @@ class Landmarker:
             atomic.write_json(aside / CARD, {"format": FORMAT, "task": TASK, "stages": described, "card": self.card})
 
 
+def _joined(stages: Iterable[Stage], card: dict[str, Any]) -> Landmarker:
+    first, *rest = stages
+    return Landmarker(first.network, first.settings, card, rest[0] if rest else None, first.fast, first.precision)
+
+
 def _refined(coarse: tuple[tf.Tensor, tf.Tensor], fine: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the fine points and the lower confidence; NaN and 0 for a film on which the first look found nothing."""
     found = tf.reduce_any(tf.reduce_all(tf.math.is_finite(coarse[0]), -1, keepdims=True), -2, keepdims=True)
@@ -234,12 +259,20 @@ def _refined(coarse: tuple[tf.Tensor, tf.Tensor], fine: tuple[tf.Tensor, tf.Tens
     return points, tf.where(found[..., 0], tf.minimum(coarse[1], fine[1]), 0.0)
 
 
-def load(folder: str | os.PathLike[str]) -> Landmarker:
+def load(folder: str | os.PathLike[str], fast: bool = True, precision: str = "float32") -> Landmarker:
     """Returns the landmarker in a model directory (`best/` or `last/` of a run).
+
+    Args:
+      folder: the model directory.
+      fast: whether it answers by the fast way, which does not follow its networks when they are trained further.
+      precision: "float32", "bfloat16" or "auto" of the fast way, see `models.inference.fast`. Points of the default do
+        not depend on the CPU.
 
     Raises:
       ModelDirectoryError: the folder is not one, or of another format.
+      ValueError: for an unknown precision.
     """
+    inference.checked(precision)
     place = pathlib.Path(folder)
     for name in (CARD, WEIGHTS):
         if not (place / name).is_file():
@@ -256,8 +289,8 @@ def load(folder: str | os.PathLike[str]) -> Landmarker:
         if isinstance(error, ModelDirectoryError):
             raise
         raise ModelDirectoryError(f"'{folder}/{CARD}' is damaged: {error}.") from error
-    refiner = Stage(_network(place / NETWORKS[1]), rest[0]) if rest else None
-    return Landmarker(_network(place / WEIGHTS), first, card, refiner)
+    refiner = Stage(_network(place / NETWORKS[1]), rest[0], fast, precision) if rest else None
+    return Landmarker(_network(place / WEIGHTS), first, card, refiner, fast, precision)
 
 
 def _network(path: pathlib.Path) -> keras.Model:

@@ -1,6 +1,7 @@
 """A trained risk network with all it needs from slices to a risk: the model directory, and its use."""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from raspine import atomic, clinical
 from raspine.inputs import framing, slices, studies
 from raspine.models import (
+    inference,
     layers,  # noqa: F401 - registers the layers that a saved network names
     resnet,  # noqa: F401
 )
@@ -73,15 +75,32 @@ class RiskModel:
       network: standardised slices (and clinical values) to one logit.
       settings: what comes before and after.
       card: what is known of its training: versions, data hash, figures, the threshold; free JSON.
+      fast: whether a twin answers that holds the weights as they are at the first answer (see `models.inference`):
+        for a network that is trained no further.
+      precision: of that twin.
     """
 
-    def __init__(self, network: keras.Model, settings: Settings, card: dict[str, Any] | None = None):
+    def __init__(
+        self,
+        network: keras.Model,
+        settings: Settings,
+        card: dict[str, Any] | None = None,
+        fast: bool = False,
+        precision: str = "float32",
+    ):
         expected = (None, settings.height, settings.width, settings.choice.count)
         received = tuple(network.inputs[0].shape)
         if received != expected:
             raise ModelDirectoryError(f"The network takes {received}, its settings say {expected}.")
         self.network, self.settings, self.card = network, settings, card or {}
-        self._logit = tf.function(lambda inputs: self.network(inputs, training=False)[:, 0], reduce_retracing=True)
+        self.fast, self.precision = fast, inference.checked(precision)
+        self._logit = tf.function(lambda inputs: self._answering(inputs)[:, 0], reduce_retracing=True)
+
+    @functools.cached_property
+    def _answering(self) -> inference.Network:
+        if self.fast:
+            return inference.fast(self.network, self.precision)
+        return functools.partial(self.network, training=False)
 
     @property
     def threshold(self) -> float:
@@ -139,12 +158,20 @@ def verdict(risk: float, threshold: float) -> str:
     return VERDICTS[int(risk >= threshold)]
 
 
-def load(folder: str | os.PathLike[str]) -> RiskModel:
+def load(folder: str | os.PathLike[str], fast: bool = True, precision: str = "float32") -> RiskModel:
     """Returns the risk model in a model directory (`best/` or `last/` of a run).
+
+    Args:
+      folder: the model directory.
+      fast: whether it answers by the fast way, which does not follow its network when that is trained further.
+      precision: "float32", "bfloat16" or "auto" of the fast way, see `models.inference.fast`. Risks of the default do
+        not depend on the CPU.
 
     Raises:
       ModelDirectoryError: the folder is not one, or of another format or task.
+      ValueError: for an unknown precision.
     """
+    inference.checked(precision)
     place = pathlib.Path(folder)
     for name in (CARD, WEIGHTS):
         if not (place / name).is_file():
@@ -169,7 +196,7 @@ def load(folder: str | os.PathLike[str]) -> RiskModel:
         if isinstance(error, ModelDirectoryError):
             raise
         raise ModelDirectoryError(f"'{folder}/{CARD}' is damaged: {error}.") from error
-    return RiskModel(_network(place / WEIGHTS), settings, card)
+    return RiskModel(_network(place / WEIGHTS), settings, card, fast, precision)
 
 
 def _network(path: pathlib.Path) -> keras.Model:

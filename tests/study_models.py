@@ -3,7 +3,8 @@
 import pathlib
 
 import keras
-from study_shards import CHOICE, COUNT
+import study_shards
+from study_shards import COUNT
 
 from raspine import risk
 from raspine.models import resnet
@@ -18,7 +19,14 @@ def model(per_slice: bool = False, columns: tuple[str, ...] = (), seed: int = 3)
     network = resnet.resnet(
         26, (SIDE, SIDE, COUNT), per_slice=per_slice, clinical=2 * len(columns), zero_init=True, pool="mean"
     )
-    settings = risk.Settings(CHOICE, SIDE, SIDE, columns, tuple((50.0, 10.0) for _ in columns), per_slice=per_slice)
+    settings = risk.Settings(
+        study_shards.choice(study_shards.SIDE),
+        SIDE,
+        SIDE,
+        columns,
+        tuple((50.0, 10.0) for _ in columns),
+        per_slice=per_slice,
+    )
     return risk.RiskModel(network, settings, {"validation": {"val_threshold": THRESHOLD}, "data_hash": "0123"})
 
 

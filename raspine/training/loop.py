@@ -282,7 +282,7 @@ class _Run:
         self._task, self._folder, self._execution, self._place = task, folder, execution, place
         recipe = task.recipe
         check(recipe, execution, place)
-        self._is_chief = strategy.is_chief(place)
+        self._is_chief, self._agreement = strategy.is_chief(place), spread.Agreement(place)
         description = {
             **facts,
             "recipe": dataclasses.asdict(recipe),
@@ -361,7 +361,7 @@ class _Run:
         mean = _finite(float(loss_sum) / steps, end)
         watchers.on_epoch_end(number, {"loss": mean})
         self._ended = time.perf_counter()
-        wanted = spread.any_of(self._place, bool(request))  # validation takes its time
+        wanted = self._agreement.any_of(bool(request))  # validation takes its time
         self._keeper.position = callbacks.Position(end)
         is_over = end == steps * self._task.recipe.epochs or self._network.stop_training
         if is_over or wanted or self._keeper.is_due():
@@ -394,7 +394,7 @@ class _Run:
 
     def _stop(self, done: int, request: stopping.Request) -> None:
         # The others wait until the chief has written: their end would be taken for a failure.
-        spread.agreed(self._place, done)
+        self._agreement.same(done)
         raise stopping.Stopped(done, request.reason or "another worker")
 
     def _batches(self, first: int) -> Iterator[Any]:
@@ -433,7 +433,7 @@ class _Run:
         return found
 
     def _check_agreement(self) -> None:
-        if not spread.agreed(self._place, self._keeper.position.step):
+        if not self._agreement.same(self._keeper.position.step):
             raise RunFolderError(
                 f"the workers found different checkpoints in '{self._folder}': it is one folder that all of them see."
             )

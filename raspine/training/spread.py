@@ -48,24 +48,24 @@ class Spread:
         return tf.nest.map_structure(lambda answer: self._place.gather(answer, axis=0), answers)
 
 
-def agreed(place: tf.distribute.Strategy, number: int) -> bool:
-    """Returns whether all processes hold the same number; they all must ask."""
-    found = _gathered(place, number)
-    return bool(np.all(found == found[0]))
+class Agreement:
+    """What the processes of a strategy hold, asked of all of them; they all must ask at the same time."""
 
+    def __init__(self, place: tf.distribute.Strategy):
+        self._place = place
+        self._gather = tf.function(lambda own: place.gather(place.run(tf.identity, args=(own,)), axis=0))
 
-def any_of(place: tf.distribute.Strategy, wish: bool) -> bool:
-    """Returns whether any process wishes it; they all must ask."""
-    return bool(np.any(_gathered(place, int(wish))))
+    def same(self, number: int) -> bool:
+        """Returns whether all processes hold the same number."""
+        found = self._numbers(number)
+        return bool(np.all(found == found[0]))
 
+    def any_of(self, wish: bool) -> bool:
+        """Returns whether any process wishes it."""
+        return bool(np.any(self._numbers(int(wish))))
 
-def _gathered(place: tf.distribute.Strategy, number: int) -> np.ndarray:
-    """Returns int64 [replica]: what the process of each replica holds."""
-    if place.num_replicas_in_sync == 1:
-        return np.array([number])
-
-    @tf.function
-    def gather(own: tf.Tensor) -> tf.Tensor:
-        return place.gather(place.run(tf.identity, args=(own,)), axis=0)
-
-    return gather(tf.constant([number], tf.int64)).numpy()
+    def _numbers(self, number: int) -> np.ndarray:
+        """Returns int64 [replica]: what the process of each replica holds."""
+        if self._place.num_replicas_in_sync == 1:
+            return np.array([number])
+        return self._gather(tf.constant([number], tf.int64)).numpy()

@@ -3,13 +3,13 @@ import pathlib
 import numpy as np
 import pytest
 import study_models
-from study_shards import CHOICE
+from study_shards import COUNT
 
 from raspine import risk
 
 
 def slices(seed: int) -> np.ndarray:
-    shape = (2, CHOICE.count, study_models.SIDE, study_models.SIDE)
+    shape = (2, COUNT, study_models.SIDE, study_models.SIDE)
     return np.random.default_rng(seed).integers(0, 65536, shape, np.uint16)
 
 

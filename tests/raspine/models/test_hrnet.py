@@ -140,3 +140,18 @@ def test_initializers() -> None:
     deviations = {kind: float(np.std(layer.kernel)) for kind, layer in kernels.items()}
     assert deviations["published"] == pytest.approx(0.001, rel=0.05)
     assert deviations["he_normal"] == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["fused", "synchronized"])
+def test_a_network_trains_in_double_precision(kind: str) -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    try:
+        model = hrnet(8, 2, (32, 32, 3), small=True, batch_normalization=kind)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert {tensor.dtype for tensor in [model.output, *model.weights]} == {"float64"}
+    model.compile(keras.optimizers.Adam(1e-3), "mse", jit_compile=False)
+    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3))
+    losses = [model.train_on_batch(images, np.ones((2, 8, 8, 2))) for _ in range(3)]
+    assert losses[2] < losses[0]

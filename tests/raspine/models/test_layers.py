@@ -11,6 +11,7 @@ from raspine.models.layers import (
     PointwiseConvolution,
     SymmetricConvolution,
     batch_normalization,
+    wide_dtype,
 )
 
 NORMALIZATION = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -110,6 +111,38 @@ def test_normalization_of_half_precision(dtype: str, channels: int) -> None:
     )
     np.testing.assert_allclose(ours.moving_mean, own.moving_mean, rtol=1e-3)
     np.testing.assert_allclose(ours.moving_variance, own.moving_variance, rtol=1e-3)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_normalization_of_double_precision_equals_keras(training: bool) -> None:
+    shape = (2, 5, 3, 6)
+    ours, own = _pair(shape, dtype="float64")
+    maps, weight = _maps(shape).astype(np.float64), tf.constant(_maps(shape, seed=1), tf.float64)
+    results = []
+    for layer in (ours, own):
+        with tf.GradientTape() as tape:
+            inputs = tf.constant(maps)
+            tape.watch(inputs)
+            outputs = layer(inputs, training=training)
+            loss = tf.reduce_sum(outputs * weight)
+        assert outputs.dtype == tf.float64
+        results.append([outputs, *tape.gradient(loss, [inputs, layer.gamma.value, layer.beta.value])])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    for name in NORMALIZATION:
+        np.testing.assert_allclose(getattr(ours, name), getattr(own, name), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"), [("float32", "float32"), ("mixed_bfloat16", "float32"), ("float64", "float64")]
+)
+def test_wide_dtype(policy: str, expected: str) -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        assert wide_dtype() == expected
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @pytest.mark.parametrize("bias", [False, True])

@@ -190,3 +190,24 @@ def test_other_models_are_refused() -> None:
         resnet.last_stage(other)
     with pytest.raises(ValueError, match="not a ResNet"):
         resnet.depth_of(other)
+
+
+@pytest.mark.parametrize("normalization", ["fused", "synchronized"])
+def test_a_step_in_double_precision_equals_keras_s_normalization(normalization: str) -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    try:
+        models = [resnet.resnet(26, (64, 64, 2), normalization=kind) for kind in (normalization, "keras")]
+    finally:
+        keras.config.set_dtype_policy(before)
+    copy_weights(models[1], models[0])
+    losses = []
+    for model in models:
+        assert {tensor.dtype for tensor in [model.output, *model.weights]} == {"float64"}
+        model.compile(keras.optimizers.SGD(1e-3), "mse", jit_compile=False)
+        losses.append([model.train_on_batch(_images(4, 64, 2), np.ones((4, 1))) for _ in range(2)])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+    name = "conv1_conv"
+    np.testing.assert_allclose(
+        models[0].get_layer(name).get_weights()[0], models[1].get_layer(name).get_weights()[0], rtol=0, atol=1e-9
+    )

@@ -1,0 +1,94 @@
+"""One device, two logical CPUs and two worker processes train to the same network at the same global batch."""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import film_shards
+import h5py
+import numpy as np
+import pytest
+import study_shards
+import survival
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+TITLES = ("landmarks", "deformity")
+
+
+def run(name: str, folder: pathlib.Path, data: pathlib.Path, cluster: str = "") -> pathlib.Path:
+    """Trains under a strategy in a process of its own and returns what it left."""
+    folder.mkdir(exist_ok=True)
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment |= {"TF_CONFIG": cluster} if cluster else {}
+    command = [sys.executable, str(HERE / "strategies.py"), name, str(data), str(folder / "result.npz")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("films", "studies"):
+        (folder / name).mkdir()
+    film_shards.write(folder / "films", {"train": 16, "validation": 5}, 2)
+    study_shards.write(folder / "studies", {"train": 16, "validation": 6}, 2, 64)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(data: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return run("one_device", tmp_path_factory.mktemp("one_device"), data)
+
+
+def weights(folder: pathlib.Path, run_name: str) -> dict[str, np.ndarray]:
+    """Returns the last checkpoint's weights, moments and average, by name."""
+    found: dict[str, np.ndarray] = {}
+    newest = sorted(folder.glob(f"{run_name}/state/step-*"))[-1]
+    assert newest.name.endswith("20")
+    for file in newest.glob("*.h5"):
+        with h5py.File(file) as stored:
+
+            def keep(name: str, item: object, file: pathlib.Path = file) -> None:
+                if isinstance(item, h5py.Dataset):
+                    found[f"{file.name}/{name}"] = np.asarray(item)
+
+            stored.visititems(keep)
+    return found
+
+
+def check(folder: pathlib.Path, alone: pathlib.Path, name: str) -> None:
+    """Compares the network after twenty steps in float64, and the first loss and gradients in float32."""
+    with np.load(folder / "result.npz") as ours, np.load(alone / "result.npz") as one:
+        for title in TITLES:
+            for value in ("first_loss", "first_gradients"):
+                expected = one[f"{title}/{value}"]
+                apart = np.abs(ours[f"{title}/{value}"] - expected).max()
+                assert apart <= 1e-5 * np.abs(expected).max(), (title, value, apart)
+            np.testing.assert_allclose(ours[f"{title}/loss"], one[f"{title}/loss"], rtol=1e-9)
+            # Points and risks are float32, whatever the network computes in.
+            np.testing.assert_allclose(ours[f"{title}/validation"], one[f"{title}/validation"], atol=1e-5)
+    for title in TITLES:
+        found, expected_ = weights(folder, f"{title}_{name}"), weights(alone, f"{title}_one_device")
+        assert found.keys() == expected_.keys()
+        assert len(found) > 100
+        for key, value in expected_.items():
+            np.testing.assert_allclose(found[key], value, rtol=0, atol=1e-9, err_msg=key)
+
+
+def test_two_logical_cpus(data: pathlib.Path, alone: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    check(run("mirrored", tmp_path / "mirrored", data), alone, "mirrored")
+
+
+def test_two_workers(data: pathlib.Path, alone: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    hosts = [f"127.0.0.1:{port}" for port in survival.free_ports(2)]
+    tasks = [json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": i}}) for i in (0, 1)]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        ended = [pool.submit(run, "multi_worker", tmp_path / "workers", data, task) for task in tasks]
+        for one in ended:
+            one.result()
+    check(tmp_path / "workers", alone, "multi_worker")
