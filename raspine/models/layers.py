@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from raspine.models import winograd
+
 _PACKAGE = "raspine"
 NORMALIZATIONS = ("fused", "synchronized", "keras")
 
@@ -162,6 +164,23 @@ class SymmetricConvolution(keras.layers.Conv2D):
         )
         if not all(size % 2 for size in self.kernel_size):
             raise ValueError(f"kernel_size must be odd. Received: {kernel_size}.")
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Convolves [batch, height, width, in].
+
+        While training on a CPU, wide 3 x 3 convolutions go through minimal filtering (`raspine.models.winograd`),
+        which rounds at 1e-5 of the largest value; otherwise the values are those of `keras.layers.Conv2D`.
+        """
+        if not (training and self._has_minimal_form and winograd.pays(inputs.shape, inputs.shape[-1], self.filters)):
+            return super().call(inputs)
+        return winograd.convolution(inputs, tf.convert_to_tensor(self.kernel))
+
+    @property
+    def _has_minimal_form(self) -> bool:
+        plain = self.kernel_size == (3, 3) and self.strides == (1, 1) and self.dilation_rate == (1, 1)
+        plain = plain and self.groups == 1 and not self.use_bias and self.activation is keras.activations.linear
+        # cuDNN chooses among such forms itself, and other precisions would lose digits.
+        return plain and self.compute_dtype == "float32" and not tf.config.list_physical_devices("GPU")
 
     def convolution_op(self, inputs: tf.Tensor, kernel: Any) -> tf.Tensor:
         """Convolves [batch, height, width, in] by [height, width, in, out]."""
