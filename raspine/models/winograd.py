@@ -53,6 +53,7 @@ def pays(shape: Sequence[int | None], channels: int, filters: int) -> bool:
     return products >= _LEAST_PRODUCTS and tiles * 8 >= max(channels, filters)
 
 
+@tf.autograph.experimental.do_not_convert
 @tf.custom_gradient
 def convolution(
     maps: tf.Tensor, kernel: tf.Tensor
