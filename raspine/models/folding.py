@@ -31,7 +31,7 @@ _OF_MAPS = (
     keras.layers.ReLU,
     keras.layers.ZeroPadding2D,
 )
-_WIDE, _LARGE = 256, 16  # channels, and pixels of a map's sides, from which minimal filtering is the faster one
+_WIDE, _LARGE = 128, 8  # channels, and pixels of a map's sides, from which minimal filtering is the faster one
 
 
 def folded(network: keras.Model, dtype: str = "float32") -> keras.Model:
