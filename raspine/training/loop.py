@@ -260,11 +260,12 @@ def train(
     """
     execution = execution or Execution()
     place = execution.place or strategy.make(execution.strategy)
-    if not strategy.is_multi_worker(place):
-        return _Run(task, folder, execution, place, facts or {}).complete()
     try:
-        return _Run(task, folder, execution, place, facts or {}).complete()
+        with precision.used(task.recipe.precision):
+            return _Run(task, folder, execution, place, facts or {}).complete()
     except LOST as error:
+        if not strategy.is_multi_worker(place):
+            raise
         raise WorkerLostError(f"another worker is gone ({_first_line(error)})") from error
 
 
@@ -291,7 +292,6 @@ class _Run:
         }
         carried = {**provenance.describe(), **strategy.describe(place, execution.strategy)}
         self._report = _Report(folder, {**description, **carried}, self._is_chief)
-        precision.use(recipe.precision)
         if execution.deterministic:
             tf.config.experimental.enable_op_determinism()
         # Not 0: with that global seed TensorFlow 2.21 fails on a dataset whose own seed is a tensor.

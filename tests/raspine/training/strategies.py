@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from raspine.inputs import augmentation, epochs, study_augmentation
 from raspine.models import hrnet, resnet
-from raspine.training import deformity, landmarks, loop, precision, step, strategy
+from raspine.training import deformity, landmarks, loop, step, strategy
 
 STEPS = 20
 SHARED = {
@@ -34,7 +34,6 @@ def tasks(folder: pathlib.Path) -> dict[str, loop.Task]:
 
 def first(task: loop.Task, place: tf.distribute.Strategy) -> dict[str, np.ndarray]:
     """Returns the float32 loss and gradients of the first global batch."""
-    precision.use("float32")
     keras.utils.set_random_seed(0)
     with place.scope():
         network = task.build()
