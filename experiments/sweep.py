@@ -19,19 +19,12 @@ wrong, 1 when nothing could be done. Needs Optuna: pip install 'raspine[sweep]'.
 
 import pathlib
 from collections.abc import Sequence
-from typing import cast
 
 from absl import flags
 
-from experiments import children, known_flags, sweep_folder
-from experiments.sweep_request import Direction, Request
+from experiments import sweep_start
+from experiments.sweep_request import Request
 from raspine import program
-
-METRICS: dict[str, tuple[str, Direction]] = {
-    "subluxation": ("val_mre_mm", "minimize"),
-    "landmarks": ("val_mre_mm", "minimize"),
-    "deformity": ("val_auc", "maximize"),
-}
 
 _SPACE = flags.DEFINE_string("space", None, "JSON file of the flags that vary; see experiments/sweeps/.", required=True)
 _TRIALS = flags.DEFINE_integer("trials", 20, "How many in all.", lower_bound=1)
@@ -53,8 +46,8 @@ _FAILURES = flags.DEFINE_integer("failures", 5, "Failed trials one after another
 def main(argv: Sequence[str]) -> int:
     """Searches as the flags say and returns the exit status."""
     arguments = _expanded(argv[1:])
-    metric, direction = goal(arguments, _METRIC.value, _DIRECTION.value)
-    return sweep(
+    metric, direction = sweep_start.goal(arguments, _METRIC.value, _DIRECTION.value)
+    return sweep_start.sweep(
         Request(
             space=_SPACE.value,
             trials=_TRIALS.value,
@@ -80,58 +73,6 @@ def _expanded(arguments: Sequence[str]) -> tuple[str, ...]:
     if folder := [text for text in given if text.lstrip("-").startswith("output_dir")]:
         raise program.UsageError(f"every trial gets a folder of its own; leave out {folder[0]} after --.")
     return given
-
-
-def goal(arguments: Sequence[str], metric: str | None, direction: str | None) -> tuple[str, Direction]:
-    """Returns metric and direction; what is not given follows from the task among the trials' flags.
-
-    Args:
-      arguments: flags of the trials.
-      metric: as asked for, or None.
-      direction: as asked for, or None.
-
-    Raises:
-      UsageError: nothing says in which direction the metric is better.
-    """
-    tasks = [text.partition("=")[2] for text in arguments if text.lstrip("-").startswith("task=")]
-    usual = METRICS.get(tasks[-1] if tasks else "subluxation", METRICS["subluxation"])
-    directions: dict[str, Direction] = {**dict(METRICS.values()), "val_loss": "minimize"}
-    name = metric or usual[0]
-    if not direction and name not in directions:
-        raise program.UsageError(f"--metric={name} needs --direction=maximize or minimize.")
-    return name, cast(Direction, direction) if direction else directions[name]
-
-
-def sweep(request: Request) -> int:
-    """Runs the trials that are missing and returns the exit status.
-
-    Raises:
-      UsageError: space, flags or folder do not fit.
-      NothingDone: no trial is worth anything.
-    """
-    try:
-        from experiments import search, search_space, sweep_course
-    except ModuleNotFoundError as error:
-        raise program.UsageError(f"{error.name} is not installed: pip install 'raspine[sweep]'.") from error
-    try:
-        space = search_space.read(request.space, known_flags.of(request.module))
-    except search_space.SpaceError as error:
-        raise program.UsageError(f"--space: {error}") from error
-    with sweep_folder.alone(request.folder) as lock, children.signals() as received:
-        sweep_folder.claim(request)
-        found = search.Search(request.journal, space, request.direction, request.seed, request.prune_after)
-        print(
-            f"{request.trials} trials, {found.finished} done already. tensorboard --logdir {request.runs}", flush=True
-        )
-        if not sweep_course.Course(request, found, received, lock).complete():
-            print(f"Stopped with {found.finished} of {request.trials} trials done; the same command goes on.")
-            return program.STOPPED
-    best = found.best
-    if best is None:
-        raise program.NothingDone(f"none of {found.finished} trials is done; {request.folder / 'trials.csv'} says why.")
-    where = f"its flags: {request.folder / 'best.flags'}; all trials: {request.folder / 'trials.csv'}"
-    print(f"Best: {request.metric} {best.value:.5g} in {request.place(best.number)}; {where}")
-    return program.DONE
 
 
 def run() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from experiments import children, launch_local, local_workers
+from experiments import children, launched_workers, local_workers
 from raspine import program
 
 # Stands in for experiments.train: notes how it was started, and then does what --do says for its worker.
@@ -107,7 +107,7 @@ def test_threads_that_the_user_set_stay(monkeypatch: pytest.MonkeyPatch) -> None
 def test_worker_0_is_on_the_terminal_and_the_others_in_files(
     tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert launch_local.launch(plan(tmp_path, "end0,end0"), 0) == 0
+    assert launched_workers.launch(plan(tmp_path, "end0,end0"), 0) == 0
     assert capfd.readouterr() == ("worker 0 says end0\n", "")
     assert (tmp_path / "logs" / "worker-1.log").read_text() == "worker 1 says end0\n"
 
@@ -115,7 +115,7 @@ def test_worker_0_is_on_the_terminal_and_the_others_in_files(
 def test_a_worker_that_is_killed_takes_the_others_down(
     tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status = launch_local.launch(plan(tmp_path, "wait,kill,wait"), 0)
+    status = launched_workers.launch(plan(tmp_path, "wait,kill,wait"), 0)
     assert status == program.STOPPED  # worker 0 saved its state
     assert (tmp_path / "stopped-0").exists()
     assert (tmp_path / "stopped-2").exists()
@@ -137,7 +137,7 @@ def test_a_worker_that_does_not_listen_is_killed(tmp_path: pathlib.Path) -> None
 
 @pytest.mark.parametrize(("ends", "status"), [("end2,wait", 2), ("wait,end2", 2), ("end1,wait", 1), ("wait,end1", 1)])
 def test_an_error_with_a_reason_is_the_status_of_the_whole(tmp_path: pathlib.Path, ends: str, status: int) -> None:
-    assert launch_local.launch(plan(tmp_path, ends), 5) == status
+    assert launched_workers.launch(plan(tmp_path, ends), 5) == status
     assert not (tmp_path / "start-0-1.json").exists()
 
 
@@ -149,7 +149,7 @@ def test_workers_that_save_after_one_has_stopped_get_no_second_signal(tmp_path: 
 
 
 def test_all_start_again_after_one_was_killed(tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert launch_local.launch(plan(tmp_path, "once,end0"), 2) == program.DONE
+    assert launched_workers.launch(plan(tmp_path, "once,end0"), 2) == program.DONE
     assert "worker 0 of 2 was killed by SIGKILL; starting all again (2 left)." in capfd.readouterr().err
     first, second = (started(tmp_path, 0, time_)["config"]["cluster"] for time_ in range(2))
     assert first != second
@@ -157,7 +157,7 @@ def test_all_start_again_after_one_was_killed(tmp_path: pathlib.Path, capfd: pyt
 
 
 def test_the_number_of_restarts_is_kept(tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert launch_local.launch(plan(tmp_path, "end75,end75"), 2) == program.STOPPED
+    assert launched_workers.launch(plan(tmp_path, "end75,end75"), 2) == program.STOPPED
     assert (tmp_path / "start-0-2.json").exists()
     assert not (tmp_path / "start-0-3.json").exists()
     assert "ended with status 75; give the same command again" in capfd.readouterr().err
@@ -181,9 +181,10 @@ def test_the_status_after_a_signal(statuses: tuple[int, ...], was_stopped: bool,
 
 SCRIPT = """
 import pathlib, sys
-from experiments import launch_local, local_workers
+from experiments import launched_workers, local_workers
 arguments = tuple(sys.argv[2:])
-sys.exit(launch_local.launch(local_workers.Plan(2, arguments, pathlib.Path(sys.argv[1]), 20, 0.1, "fake_training"), 3))
+plan = local_workers.Plan(2, arguments, pathlib.Path(sys.argv[1]), 20, 0.1, "fake_training")
+sys.exit(launched_workers.launch(plan, 3))
 """
 
 

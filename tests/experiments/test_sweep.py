@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from experiments import known_flags, search_space, sweep
+from experiments import known_flags, search_space, sweep_start
 from experiments.sweep_request import Request
 from raspine import program
 
@@ -125,7 +125,7 @@ def test_every_trial_is_a_run_with_flags_of_the_space(
     request_for: Callable[..., Request], capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = request_for(trials=6)
-    assert sweep.sweep(asked) == program.DONE
+    assert sweep_start.sweep(asked) == program.DONE
     rows = table(asked)
     assert [int(row["trial"]) for row in rows] == list(range(6))
     assert {row["state"] for row in rows} == {"done"}
@@ -146,7 +146,7 @@ def test_every_trial_is_a_run_with_flags_of_the_space(
 
 def test_best_flags_is_a_flag_file_without_places(request_for: Callable[..., Request]) -> None:
     asked = request_for(trials=3)
-    sweep.sweep(asked)
+    sweep_start.sweep(asked)
     best = max(table(asked), key=figure)
     lines = (asked.folder / "best.flags").read_text().splitlines()
     for heading, line in zip(("Purpose:", "Command:", "Machine:", "Result:"), lines, strict=False):
@@ -159,7 +159,7 @@ def test_best_flags_is_a_flag_file_without_places(request_for: Callable[..., Req
 def test_more_trials_go_on_as_if_all_had_been_asked_for_at_once(request_for: Callable[..., Request]) -> None:
     at_once, in_two = request_for(trials=8, folder="at_once"), request_for(trials=3)
     for asked in (at_once, in_two, dataclasses.replace(in_two, trials=8)):
-        assert sweep.sweep(asked) == program.DONE
+        assert sweep_start.sweep(asked) == program.DONE
     assert drawn(in_two) == drawn(at_once)
     assert drawn(at_once) != drawn_with_seed(request_for, 1)
     assert all(len(starts(in_two, number)) == 1 for number in range(8))
@@ -167,17 +167,17 @@ def test_more_trials_go_on_as_if_all_had_been_asked_for_at_once(request_for: Cal
 
 def drawn_with_seed(request_for: Callable[..., Request], seed: int) -> list[dict[str, str]]:
     asked = request_for(trials=2, folder=f"seed{seed}", seed=seed)
-    sweep.sweep(asked)
+    sweep_start.sweep(asked)
     return drawn(asked)
 
 
 SCRIPT = """
 import json, pathlib, sys
-from experiments import sweep
+from experiments import sweep_start
 from experiments.sweep_request import Request
 values = json.loads(sys.argv[1])
 values["folder"], values["arguments"] = pathlib.Path(values["folder"]), tuple(values["arguments"])
-sys.exit(sweep.sweep(Request(**values)))
+sys.exit(sweep_start.sweep(Request(**values)))
 """
 
 
@@ -198,7 +198,7 @@ def wait_for(path: pathlib.Path) -> None:
 
 def test_a_sweep_that_was_killed_goes_on_with_the_trial_that_was_cut(request_for: Callable[..., Request]) -> None:
     undisturbed, cut = request_for(trials=5, folder="undisturbed"), request_for("waits at 2", trials=5)
-    sweep.sweep(undisturbed)
+    sweep_start.sweep(undisturbed)
     process = begin(cut)
     process.kill()
     process.communicate()
@@ -218,7 +218,7 @@ def test_a_sweep_that_was_killed_goes_on_with_the_trial_that_was_cut(request_for
 def swept(request: Request) -> int | None:
     """Sweeps; None while the trial that was cut has not ended."""
     try:
-        return sweep.sweep(request)
+        return sweep_start.sweep(request)
     except program.UsageError as error:
         if "is at work in" not in str(error):
             raise
@@ -229,14 +229,14 @@ def test_sigterm_saves_the_trial_and_the_same_command_goes_on(request_for: Calla
     asked = request_for("waits at 2", trials=4)
     process = begin(asked)
     with pytest.raises(program.UsageError, match="is at work in"):
-        sweep.sweep(asked)
+        sweep_start.sweep(asked)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == program.STOPPED
     assert out.splitlines()[-1] == "Stopped with 2 of 4 trials done; the same command goes on."
     assert (asked.place(2) / "stopped").exists()
     (asked.runs / "go").touch()
-    assert sweep.sweep(asked) == program.DONE
+    assert sweep_start.sweep(asked) == program.DONE
     assert [len(starts(asked, number)) for number in range(4)] == [1, 1, 2, 1]
 
 
@@ -251,7 +251,7 @@ def test_a_trial_that_fails_is_counted_and_the_sweep_goes_on(
     request_for: Callable[..., Request], capsys: pytest.CaptureFixture[str], behave: str, reason: str
 ) -> None:
     asked = request_for(behave, trials=3)
-    assert sweep.sweep(asked) == program.DONE
+    assert sweep_start.sweep(asked) == program.DONE
     rows = table(asked)
     assert [row["state"] for row in rows] == ["done", "failed", "done"]
     assert (rows[1]["val_auc"], rows[1]["reason"]) == ("", reason)
@@ -263,27 +263,27 @@ def test_a_figure_that_is_no_number_is_a_failure_and_too_many_end_the_sweep(
 ) -> None:
     asked = request_for("nan", trials=9, failures=3)
     with pytest.raises(program.NothingDone, match="3 trials failed one after another"):
-        sweep.sweep(asked)
+        sweep_start.sweep(asked)
     assert [row["reason"] for row in table(asked)] == ["val_auc is None"] * 3
     with pytest.raises(program.NothingDone, match="none of 4 trials is done"):
-        sweep.sweep(dataclasses.replace(asked, trials=4))
+        sweep_start.sweep(dataclasses.replace(asked, trials=4))
 
 
 def test_flags_that_are_wrong_for_all_end_the_sweep_which_may_begin_anew(request_for: Callable[..., Request]) -> None:
     with pytest.raises(program.UsageError, match="trial 0: --data: no folder 'x'"):
-        sweep.sweep(request_for("wrong"))
-    assert sweep.sweep(request_for("well", trials=1)) == program.DONE
+        sweep_start.sweep(request_for("wrong"))
+    assert sweep_start.sweep(request_for("well", trials=1)) == program.DONE
     with pytest.raises(program.UsageError, match="holds a sweep with other flags"):
-        sweep.sweep(request_for("nan", trials=1))
+        sweep_start.sweep(request_for("nan", trials=1))
     with pytest.raises(program.UsageError, match="holds a sweep with other seed"):
-        sweep.sweep(request_for("well", trials=1, seed=4))
+        sweep_start.sweep(request_for("well", trials=1, seed=4))
 
 
 def test_a_run_without_the_metric_ends_the_sweep(request_for: Callable[..., Request]) -> None:
     with pytest.raises(program.UsageError, match=r"no val_mcc for its best epoch\. It has val_auc, val_loss"):
-        sweep.sweep(request_for(metric="val_mcc"))
+        sweep_start.sweep(request_for(metric="val_mcc"))
     with pytest.raises(program.UsageError, match="validation split"):
-        sweep.sweep(request_for("unscored", folder="other"))
+        sweep_start.sweep(request_for("unscored", folder="other"))
 
 
 def test_a_folder_with_something_else_is_refused(request_for: Callable[..., Request]) -> None:
@@ -291,14 +291,14 @@ def test_a_folder_with_something_else_is_refused(request_for: Callable[..., Requ
     asked.folder.mkdir()
     (asked.folder / "thesis.txt").touch()
     with pytest.raises(program.UsageError, match="holds no sweep"):
-        sweep.sweep(asked)
+        sweep_start.sweep(asked)
 
 
 def test_a_trial_below_the_median_is_ended(
     request_for: Callable[..., Request], capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = request_for("declines", trials=7, prune_after=2)
-    assert sweep.sweep(asked) == program.DONE
+    assert sweep_start.sweep(asked) == program.DONE
     last = table(asked)[-1]
     assert (last["state"], float(last["val_auc"])) == ("pruned", pytest.approx(0.3))
     assert (asked.place(6) / "stopped").exists()
@@ -369,12 +369,12 @@ def test_the_spaces_that_ship_fit_the_flags_of_the_training() -> None:
 
 
 def test_the_metric_follows_from_the_task() -> None:
-    assert sweep.goal(["--task=deformity"], None, None) == ("val_auc", "maximize")
-    assert sweep.goal([], None, None) == ("val_mre_mm", "minimize")
-    assert sweep.goal(["--task=deformity"], "val_loss", None) == ("val_loss", "minimize")
-    assert sweep.goal([], "val_pck", "maximize") == ("val_pck", "maximize")
+    assert sweep_start.goal(["--task=deformity"], None, None) == ("val_auc", "maximize")
+    assert sweep_start.goal([], None, None) == ("val_mre_mm", "minimize")
+    assert sweep_start.goal(["--task=deformity"], "val_loss", None) == ("val_loss", "minimize")
+    assert sweep_start.goal([], "val_pck", "maximize") == ("val_pck", "maximize")
     with pytest.raises(program.UsageError, match="--metric=val_pck needs --direction"):
-        sweep.goal([], "val_pck", None)
+        sweep_start.goal([], "val_pck", None)
 
 
 def test_flags_are_checked(start_many: Callable, tmp_path: pathlib.Path) -> None:
