@@ -1,4 +1,4 @@
-"""What a launcher does with its workers from start to end: starts again where that may help, and says what went wrong."""
+"""What a launcher does with its workers: starts them, again where that may help, and says what went wrong."""
 
 import sys
 
