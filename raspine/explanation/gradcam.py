@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from tf_keras_vis.gradcam import Gradcam
 from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
 
-from raspine.explanation import float32
-from raspine.models import resnet
+from raspine.models import float32, resnet
 
 METHODS = ("gradcam", "gradcam++")
 Maps = NDArray[np.float32]

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
-from raspine.explanation import float32
+from raspine.models import float32
 
 
 def randomised(model: keras.Model, seed: int, calibration: Any = None) -> keras.Model:

@@ -16,8 +16,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from raspine import atomic, landmarks
-from raspine.explanation import float32
 from raspine.landmarker import Landmarker, Stage
+from raspine.models import float32
 
 SIGNATURE = "serving_default"
 CARD = "model.json"

@@ -172,18 +172,23 @@ class Keeper(keras.callbacks.Callback):
         self.position, self._saved_at = position, time.monotonic()
         if self._writes:
             self._write(position)
+        self.report()
+
+    def report(self) -> None:
+        """Brings `run.json` up to date."""
         self._record({"epochs_done": len(self.history), "best": self.best, "history": self.history})
 
     def _write(self, position: Position) -> None:
         files: dict[str, Callable[[pathlib.Path], None]] = {_WEIGHTS: self.model.save_weights}
         if self._average is not None:
             files[_AVERAGE] = self._average.save_weights
-        sizes = {_WEIGHTS: _bytes(self.model.weights) + _bytes(self.model.optimizer.variables)}
-        checkpoints.write(self._folder / self.STATE, position.step, self._state(), files, sizes=sizes)
         # The latest validated epoch's figures stay with later weights: its threshold is the best there is for them.
         known = {"validation": self._validated.get("validation", {}), "validation_epoch": self._validated.get("epoch")}
         self._subject.card |= {"epoch": len(self.history), **known}
+        # Before the checkpoint: a run that is cut between the two does this step's end again, and finds nothing stale.
         self._write_model("last")
+        sizes = {_WEIGHTS: _bytes(self.model.weights) + _bytes(self.model.optimizer.variables)}
+        checkpoints.write(self._folder / self.STATE, position.step, self._state(), files, sizes=sizes)
 
     def _write_model(self, name: str) -> None:
         if not self._writes:

@@ -146,17 +146,6 @@ def tidy(folder: str | os.PathLike[str]) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def forget(folder: str | os.PathLike[str]) -> None:
-    """Removes every checkpoint, the oldest first, and the folder when nothing else is in it."""
-    folder = pathlib.Path(folder)
-    for place in _standing(folder):
-        _remove(place)
-    for left in (*folder.glob(".step-*.part"), *folder.glob(".step-*.old")):
-        shutil.rmtree(left, ignore_errors=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-
-
 def _fill(
     aside: pathlib.Path,
     folder: pathlib.Path,

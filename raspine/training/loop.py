@@ -316,7 +316,7 @@ class _Run:
         self._check_agreement()
         for line in self._keeper.damaged:
             self._say(f"warning: {line}")
-        self._report.update({})
+        self._keeper.report()
         done, total = self._keeper.position.step, self._task.steps * self._task.recipe.epochs
         if done < total and not self._keeper.has_ended:
             self._say(self._opening(done))

@@ -83,8 +83,9 @@ def is_chief(place: tf.distribute.Strategy) -> bool:
 
 def workers(place: tf.distribute.Strategy) -> int:
     """Returns the number of processes."""
-    extended = place.extended
-    return int(getattr(extended, "_num_workers", 1)) if is_multi_worker(place) else 1
+    if not is_multi_worker(place):
+        return 1
+    return max(1, len(place.cluster_resolver.cluster_spec().as_dict().get("worker", [])))
 
 
 def is_multi_worker(place: tf.distribute.Strategy) -> bool:

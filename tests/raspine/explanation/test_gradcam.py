@@ -8,8 +8,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tf_keras_vis.gradcam import Gradcam
 
-from raspine.explanation import float32, gradcam
-from raspine.models import resnet
+from raspine.explanation import gradcam
+from raspine.models import float32, resnet
 
 Array = NDArray[np.float32]
 SIDE = 96  # three cells

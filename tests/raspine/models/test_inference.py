@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from raspine.explanation import float32
-from raspine.models import folding, heatmaps, hrnet, inference, layers, resnet, winograd
+from raspine.models import float32, folding, heatmaps, hrnet, inference, layers, resnet, winograd
 
 SIDE = 64
 

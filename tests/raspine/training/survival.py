@@ -5,18 +5,19 @@ r"""Stops a run again and again by SIGKILL and SIGTERM at random steps, and comp
 Stops a run of one process, and one of two workers, STOPS times with each signal. Prints how far the weights are apart.
 """
 
-import json
 import os
 import pathlib
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 
 import numpy as np
+
+from experiments import local_workers
+from experiments.cluster import tf_config
 
 HERE = pathlib.Path(__file__).resolve()
 ROOT = HERE.parents[3]
@@ -29,26 +30,16 @@ def start(workers: int, folder: pathlib.Path, precision: str) -> list[subprocess
     name = "one_device" if workers == 1 else "multi_worker"
     command = [sys.executable, str(HERE.with_name("tiny_run.py")), name, str(folder), precision]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1"}
-    hosts = [f"127.0.0.1:{port}" for port in free_ports(workers)]
+    addresses = [f"127.0.0.1:{port}" for port in local_workers.free_ports(workers)]
     started = []
     for index in range(workers):
-        cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
-        own = environment if workers == 1 else environment | {"TF_CONFIG": json.dumps(cluster)}
+        cluster = {} if workers == 1 else {tf_config.VARIABLE: tf_config.text(addresses, index)}
         log = (folder.parent / f"{folder.name}_{index}.log").open("a")
-        started.append(subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=log, text=True))
+        started.append(
+            subprocess.Popen(command, env=environment | cluster, stdout=subprocess.PIPE, stderr=log, text=True)
+        )
         log.close()
     return started
-
-
-def free_ports(count: int) -> list[int]:
-    """Returns ports of the loopback that nobody uses now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def stop_at(step: int, number: int, victim: int, processes: Sequence[subprocess.Popen[str]]) -> list[int]:

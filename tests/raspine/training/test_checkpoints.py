@@ -44,7 +44,6 @@ def test_a_checkpoint_is_read_as_it_was_written(tmp_path: pathlib.Path) -> None:
 def test_nothing_stands_in_a_new_folder(tmp_path: pathlib.Path) -> None:
     assert checkpoints.newest(tmp_path / "none") == checkpoints.Found(None)
     checkpoints.tidy(tmp_path / "none")
-    checkpoints.forget(tmp_path / "none")
 
 
 def test_the_last_three_are_kept_by_step_not_by_name(tmp_path: pathlib.Path) -> None:
@@ -301,18 +300,6 @@ def test_a_cut_leaves_the_former_ones(tmp_path: pathlib.Path, monkeypatch: pytes
     assert found.damaged == ()
     assert found.checkpoint is not None
     assert found.checkpoint.state["epoch"] == 0.2
-
-
-def test_forgetting_leaves_foreign_files(tmp_path: pathlib.Path) -> None:
-    put(tmp_path / "only", 1)
-    checkpoints.forget(tmp_path / "only")
-    assert not (tmp_path / "only").exists()
-    put(tmp_path, 1)
-    put(tmp_path, 2)
-    (tmp_path / "note.txt").write_text("mine")
-    (tmp_path / ".step-0000000003.x.part").mkdir()
-    checkpoints.forget(tmp_path)
-    assert names(tmp_path) == ["note.txt"]
 
 
 @pytest.mark.parametrize("name", ["state.json", "a/b", "../a", "", ".."])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import power_cut
 import pytest
 import study_shards
 
@@ -54,22 +55,10 @@ def test_a_run_leaves_models_figures_and_a_threshold(undisturbed: pathlib.Path) 
 def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(
     data: deformity.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class PowerCutError(Exception):
-        pass
-
-    kept, save = [], callbacks.Keeper.save
-
-    def cut(self: callbacks.Keeper, position: callbacks.Position) -> None:
-        save(self, position)
-        kept.append(position.step)
-        if len(kept) == 2:
-            raise PowerCutError
-
-    often = loop.Execution(checkpoint_seconds=0)
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Keeper, "save", cut)
-        with pytest.raises(PowerCutError):
-            deformity.train(RECIPE, data, tmp_path, execution=often)
+        kept = power_cut.after_saves(2, patch)
+        with pytest.raises(power_cut.PowerCutError):
+            deformity.train(RECIPE, data, tmp_path, execution=loop.Execution(checkpoint_seconds=0))
     assert kept == [1, 2], "in the midst of the first epoch"
     assert deformity.train(RECIPE, data, tmp_path)["epochs_done"] == 2
     resumed, expected = (risk.load(folder / "last").network.get_weights() for folder in (tmp_path, undisturbed))

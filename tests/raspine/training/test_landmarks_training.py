@@ -9,14 +9,15 @@ from collections.abc import Iterator
 
 import film_shards
 import numpy as np
+import power_cut
 import pytest
 import tensorflow as tf
 
 from raspine import landmarker
 from raspine.inputs import augmentation
 from raspine.models import hrnet
-from raspine.training import callbacks, loop
 from raspine.training import landmarks as training
+from raspine.training import loop
 
 SCHEMA, SIDE = film_shards.SCHEMA, film_shards.SIDE
 RECIPE = training.Recipe(
@@ -78,22 +79,10 @@ def tags(events: pathlib.Path) -> set[str]:
 def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(
     data: training.Data, undisturbed: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class PowerCutError(Exception):
-        pass
-
-    kept, save = [], callbacks.Keeper.save
-
-    def cut(self: callbacks.Keeper, position: callbacks.Position) -> None:
-        save(self, position)
-        kept.append(position.step)
-        if len(kept) == 2:
-            raise PowerCutError
-
-    often = loop.Execution(checkpoint_seconds=0)
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Keeper, "save", cut)
-        with pytest.raises(PowerCutError):
-            training.train(RECIPE, data, tmp_path, execution=often)
+        kept = power_cut.after_saves(2, patch)
+        with pytest.raises(power_cut.PowerCutError):
+            training.train(RECIPE, data, tmp_path, execution=loop.Execution(checkpoint_seconds=0))
     assert kept == [1, 2], "in the midst of the first epoch"
     assert training.train(RECIPE, data, tmp_path)["epochs_done"] == 2
     for resumed, expected in zip(weights(tmp_path), weights(undisturbed), strict=True):

@@ -8,29 +8,15 @@ from typing import Any
 
 import keras
 import numpy as np
+import power_cut
 import pytest
 import tensorflow as tf
-import tiny_run
+from tiny_run import Plain
 
 from raspine.inputs import epochs
 from raspine.training import callbacks, checkpoints, loop, stopping
 
 QUIET = loop.Execution(say=lambda line: None)
-
-
-class Plain(tiny_run.Task):
-    """Without normalisation and dropout, so that parts of a batch are treated as the whole is."""
-
-    def __init__(self, **recipe: Any):
-        super().__init__("float64")
-        self.recipe = dataclasses.replace(self.recipe, average=0.0, epochs=1, **recipe)
-
-    def build(self) -> keras.Model:
-        inputs = keras.Input((6,))
-        return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(8, "relu")(inputs)))
-
-    def validation(self, subject: Any) -> None:
-        return None
 
 
 def trained(task: loop.Task, folder: pathlib.Path, **execution: Any) -> list[np.ndarray]:
@@ -72,26 +58,13 @@ def test_the_rate_grows_with_the_batch(tmp_path: pathlib.Path) -> None:
         np.testing.assert_array_equal(one, two)
 
 
-def cut_after(saves: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the keeper fail like a power cut after so many checkpoints."""
-    save, kept = callbacks.Keeper.save, []
-
-    def cut(self: callbacks.Keeper, position: callbacks.Position) -> None:
-        save(self, position)
-        kept.append(position)
-        if len(kept) == saves:
-            raise InterruptedError
-
-    monkeypatch.setattr(callbacks.Keeper, "save", cut)
-
-
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = trained(Plain(), tmp_path / "undisturbed")
     with monkeypatch.context() as patch:
-        cut_after(5, patch)
-        with pytest.raises(InterruptedError):
+        power_cut.after_saves(5, patch)
+        with pytest.raises(power_cut.PowerCutError):
             trained(Plain(), tmp_path / "run", checkpoint_seconds=0)
     state = tmp_path / "run" / "state"
     assert [path.name[-2:] for path in sorted(state.iterdir())] == ["03", "04", "05"]
@@ -105,12 +78,36 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("moment", ["write", "report"])
+def test_a_cut_at_the_very_end_leaves_nothing_stale(
+    moment: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = trained(Plain(), tmp_path / "undisturbed")
+
+    def cut(*_: object, **__: object) -> None:
+        raise power_cut.PowerCutError
+
+    with monkeypatch.context() as patch:
+        if moment == "write":
+            patch.setattr(checkpoints, "write", cut)
+        else:
+            report, calls = callbacks.Keeper.report, list[int]()
+            patch.setattr(callbacks.Keeper, "report", lambda self: cut() if calls else (calls.append(1), report(self)))
+        with pytest.raises(power_cut.PowerCutError):
+            trained(Plain(), tmp_path / "run")
+    for one, two in zip(trained(Plain(), tmp_path / "run"), undisturbed, strict=True):
+        np.testing.assert_array_equal(one, two)
+    reports = [json.loads((tmp_path / name / "run.json").read_text()) for name in ("undisturbed", "run")]
+    for key in ("epochs_done", "history", "best"):
+        assert reports[0][key] == reports[1][key]
+
+
 def test_without_any_good_checkpoint_nothing_is_overwritten(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        cut_after(1, patch)
-        with pytest.raises(InterruptedError):
+        power_cut.after_saves(1, patch)
+        with pytest.raises(power_cut.PowerCutError):
             trained(Plain(), tmp_path, checkpoint_seconds=0)
     (tmp_path / "state" / "step-0000000001" / "state.json").write_text("{}")
     with pytest.raises(checkpoints.CheckpointError, match=r"no checkpoint in .* can be used"):

@@ -5,6 +5,7 @@
 Exits as experiments.train does: 0 when done, 75 when stopped with its state saved or when another worker is gone.
 """
 
+import dataclasses
 import os
 import pathlib
 import sys
@@ -88,6 +89,21 @@ class Task(loop.Task):
 
     def score(self, figures: dict[str, float]) -> float:
         return figures.get("loss", np.nan)
+
+
+class Plain(Task):
+    """Without normalisation and dropout, so that parts of a batch are treated as the whole is."""
+
+    def __init__(self, **recipe: Any):
+        super().__init__("float64")
+        self.recipe = dataclasses.replace(self.recipe, average=0.0, epochs=1, **recipe)
+
+    def build(self) -> keras.Model:
+        inputs = keras.Input((6,))
+        return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(8, "relu")(inputs)))
+
+    def validation(self, subject: Any) -> None:
+        return None
 
 
 def main(name: str, folder: pathlib.Path, precision: str) -> int:
