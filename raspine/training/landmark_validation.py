@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from raspine import landmarker, records
+from raspine import board, landmarker, records
 from raspine.inputs import films, framing
 from raspine.training import loop, spread
 
 PCK_SHARE = 0.05
 _PICTURES = 3
+_TITLE = "predicted (circle) and true (cross)"
 
 
 class Validation(loop.Validation):
@@ -20,8 +21,6 @@ class Validation(loop.Validation):
     Logs `val_mre_mm`, `val_sdr_2mm` and `val_pck` (share of points closer than 0.05 of the film's longer side). Films
     without spacing count for PCK alone. Made within the scope of a strategy, it shares every batch among the replicas.
     """
-
-    title = "predicted (circle) and true (cross)"
 
     def __init__(self, subject: landmarker.Stage, dataset: tf.data.Dataset, every: int, last_epoch: int):
         super().__init__()
@@ -49,8 +48,8 @@ class Validation(loop.Validation):
                 self.example = {"batch": batch, "points": points.numpy()}
         return _summary(np.concatenate(errors), np.concatenate(shares))
 
-    def pictures(self) -> np.ndarray | None:
-        """Returns uint8 [film, height, width, 3], points drawn on films; None when no new score was taken."""
+    def shown(self) -> board.Shown | None:
+        """Returns some films with their points; None when no new score was taken."""
         if not self._is_new or self.example is None:
             return None
         self._is_new = False
@@ -60,7 +59,7 @@ class Validation(loop.Validation):
         grey = np.clip(255 * (frames - low) / np.maximum(high - low, 1e-6), 0, 255).astype(np.uint8)
         truth, colours = batch[films.POINTS].numpy(), self._subject.settings.schema.colours
         pairs = zip(grey, truth, self.example["points"], strict=False)
-        return np.stack([_mark(picture, true, found, colours) for picture, true, found in pairs])
+        return board.Shown(pictures={_TITLE: np.stack([_mark(*pair, colours) for pair in pairs])})
 
 
 def _errors(found: np.ndarray, batch: dict[str, tf.Tensor]) -> tuple[np.ndarray, np.ndarray]:

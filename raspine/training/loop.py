@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from raspine import atomic, provenance
+from raspine import atomic, board, provenance
 from raspine.inputs import epochs, shards
 from raspine.training import (
     adam,
@@ -176,17 +176,11 @@ class Task(abc.ABC):
 
 
 class Validation(keras.callbacks.Callback, abc.ABC):
-    """Puts figures into an epoch's logs.
-
-    Attributes:
-      title: of its pictures.
-    """
-
-    title: str
+    """Puts figures into an epoch's logs."""
 
     @abc.abstractmethod
-    def pictures(self) -> np.ndarray | None:
-        """Returns uint8 [picture, height, width, 3]; None when no new score was taken."""
+    def shown(self) -> board.Shown | None:
+        """Returns what TensorBoard shows beside the figures; None when no new score was taken."""
 
 
 class DataFolderError(ValueError):
@@ -425,11 +419,11 @@ class _Run:
         return found
 
     def _monitors(self, validation: Validation | None) -> list[keras.callbacks.Callback]:
-        board, execution = self._folder / BOARD, self._execution
-        pictures = {validation.title: validation.pictures} if validation else {}
-        found = [monitoring.Monitor(board, pictures, execution.log_every, self._keeper.position.step)]
+        folder, execution = self._folder / BOARD, self._execution
+        show = validation.shown if validation else None
+        found = [monitoring.Monitor(folder, show, execution.log_every, self._keeper.position.step)]
         if execution.histograms:
-            found.append(monitoring.Histograms(board, execution.histograms))
+            found.append(monitoring.Histograms(folder, execution.histograms))
         return found
 
     def _check_agreement(self) -> None:

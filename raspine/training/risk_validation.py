@@ -1,14 +1,15 @@
-"""Validation of a risk network between epochs: AUC, loss, threshold, and the ROC curve as a picture."""
+"""Validation of a risk network between epochs: AUC, loss, threshold, ROC and PR curves, confusion matrix, text."""
 
 import pathlib
 import tempfile
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 import tensorflow as tf
 
-from raspine import risk, study_records
-from raspine.evaluation import auc, operating_point, risk_figures
+from raspine import board, risk, study_records
+from raspine.evaluation import auc, confusion, operating_point, risk_figures
 from raspine.inputs import studies
 from raspine.training import loop, spread
 
@@ -21,8 +22,6 @@ class Validation(loop.Validation):
     Logs `val_loss` (cross-entropy of the risks), and where both outcomes occur `val_auc` and `val_threshold`
     (Youden's). Made within the scope of a strategy, it shares every batch among the replicas.
     """
-
-    title = "ROC on the validation studies"
 
     def __init__(self, subject: risk.RiskModel, dataset: tf.data.Dataset, every: int, last_epoch: int):
         super().__init__()
@@ -44,12 +43,39 @@ class Validation(loop.Validation):
         risks = 1 / (1 + np.exp(-np.concatenate(logits).astype(np.float64)))
         return risks, np.concatenate(outcomes)
 
-    def pictures(self) -> np.ndarray | None:
-        """Returns uint8 [1, height, width, 3]: the ROC curve; None when no new score was taken."""
-        if self._scores is None or len(np.unique(self._scores[1])) < 2:
+    def shown(self) -> board.Shown | None:
+        """Returns curves, decisions and a table of the validation studies; None when no new score was taken."""
+        if self._scores is None:
             return None
-        drawn, self._scores = _roc(*self._scores), None
-        return drawn[None]
+        scores, self._scores = self._scores, None
+        return shown(*scores)
+
+
+def shown(risks: np.ndarray, outcomes: np.ndarray) -> board.Shown | None:
+    """Returns what TensorBoard shows of scored studies: ROC and PR curve, the decisions at Youden's threshold, a table.
+
+    Args:
+      risks: float [study], 0..1.
+      outcomes: int [study], 1 positive, 0 negative.
+
+    Returns:
+      None where only one outcome occurs.
+    """
+    if len(np.unique(outcomes)) < 2:
+        return None
+    threshold = operating_point.youden(risks, outcomes).threshold
+    cells = confusion.at(risks, outcomes, threshold)
+    pictures = {
+        "ROC on the validation studies": _drawn(lambda path: risk_figures.roc(path, risks, outcomes, threshold)),
+        "confusion matrix on the validation studies": _drawn(lambda path: risk_figures.confusion_matrix(path, cells)),
+    }
+    rows = {name.removeprefix("val_"): f"{value:.3f}" for name, value in figures(risks, outcomes).items()}
+    counts = {"studies": f"{cells.n}", **{name: f"{count}" for name, count in cells.to_dict().items()}}
+    return board.Shown(
+        pictures=pictures,
+        precision_recall={"risk": (outcomes, risks)},
+        texts={"validation studies": board.table({**rows, **counts})},
+    )
 
 
 def figures(risks: np.ndarray, outcomes: np.ndarray) -> dict[str, float]:
@@ -65,11 +91,12 @@ def figures(risks: np.ndarray, outcomes: np.ndarray) -> dict[str, float]:
     }
 
 
-def _roc(risks: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
+def _drawn(draw: Callable[[pathlib.Path], None]) -> np.ndarray:
+    """Returns uint8 [1, height, width, 3], what a function draws into a PNG file."""
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "roc.png"
-        risk_figures.roc(path, risks, outcomes)
-        drawn = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if drawn is None:
-        raise OSError("the ROC curve could not be drawn.")
-    return drawn
+        path = pathlib.Path(folder) / "drawn.png"
+        draw(path)
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if picture is None:
+        raise OSError("a figure of the validation could not be drawn.")
+    return picture[None]

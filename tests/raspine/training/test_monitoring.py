@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from raspine import board
 from raspine.training import monitoring, profiling
 
 
@@ -108,8 +109,8 @@ def test_the_learning_rate_is_the_schedules(tmp_path: pathlib.Path) -> None:
 
 
 def test_an_epochs_figures_and_pictures(tmp_path: pathlib.Path, model: keras.Model) -> None:
-    drawn = iter([None, np.full((2, 4, 5, 3), 7, np.uint8)])
-    monitor = monitoring.Monitor(tmp_path, {"films": lambda: next(drawn)})
+    drawn = iter([None, board.Shown(pictures={"films": np.full((2, 4, 5, 3), 7, np.uint8)})])
+    monitor = monitoring.Monitor(tmp_path, lambda: next(drawn))
     monitor.set_model(model)
     monitor.on_epoch_end(0, {"loss": 2.0})
     monitor.on_epoch_end(1, {"loss": 1.0, "val_auc": 0.75})
@@ -181,7 +182,7 @@ def test_a_disk_that_takes_no_events_is_told_in_one_line(tmp_path: pathlib.Path,
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
-        with pytest.raises(monitoring.EventsError) as caught:
+        with pytest.raises(board.EventsError) as caught:
             monitor.on_epoch_end(0, {"loss": 2.0})
         monitor.on_train_end()
     finally:

@@ -38,13 +38,11 @@ class Subject:
 class Voice(loop.Validation):
     """Says each step and takes some time for it, so that another process can act on a certain one."""
 
-    title = "none"
-
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         print(f"step {batch}", flush=True)
         time.sleep(0.03)
 
-    def pictures(self) -> None:
+    def shown(self) -> None:
         return None
 
 
