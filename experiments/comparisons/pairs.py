@@ -1,0 +1,157 @@
+"""Every pair of runs, figure by figure."""
+
+import dataclasses
+import functools
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.comparisons import columns
+from experiments.comparisons.runs import Evaluated, Key
+from raspine.evaluation import auc, model_difference, resampling, weighted_figures
+from raspine.evaluation.estimate import Estimate, undefined
+from raspine.report import wording
+
+FIELDS = (
+    "figure", "title", "first", "second", "n", "patients", "first_value", "first_low", "first_high", "second_value",
+    "second_low", "second_high", "difference", "difference_low", "difference_high", "p", "p_holm", "test", "note",
+)  # fmt: skip
+DELONG = "DeLong, paired"
+BOOTSTRAP = "bootstrap of patients, interval of the difference"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """One figure of two runs.
+
+    Attributes:
+      figure: its name.
+      title: for people.
+      first, second: names of the runs.
+      rows: that it rests on.
+      patients: behind them.
+      found: both values, the difference and p.
+      p_holm: adjusted for the number of pairs and figures; NaN without p.
+      higher_is_better: which way is good.
+    """
+
+    figure: str
+    title: str
+    first: str
+    second: str
+    rows: int
+    patients: int
+    found: model_difference.Difference
+    p_holm: float = math.nan
+    higher_is_better: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain JSON values; None for NaN."""
+        names = ("figure", "title", "first", "second", "rows", "patients", "higher_is_better")
+        own = {name: getattr(self, name) for name in names}
+        sides = self.found.to_dict()
+        values = {
+            f"{side}_value" if side != "difference" else side: sides.pop(side)
+            for side in ("first", "second", "difference")
+        }
+        return {**own, **values, **sides, "p_holm": _known(self.p_holm)}
+
+    def to_row(self) -> dict[str, Any]:
+        """Returns the row of FIELDS for comparison.csv."""
+        row: dict[str, Any] = {
+            "figure": self.figure, "title": self.title, "first": self.first, "second": self.second, "n": self.rows,
+            "patients": self.patients, "p": _cell(self.found.p), "p_holm": _cell(self.p_holm),
+            "test": self.found.test, "note": self.found.note or self.found.difference.note,
+        }  # fmt: skip
+        for side in ("first", "second", "difference"):
+            estimate: Estimate = getattr(self.found, side)
+            name = side if side == "difference" else f"{side}_value"
+            row |= {name: _cell(estimate.value)}
+            row |= dict(zip((f"{side}_low", f"{side}_high"), map(_cell, estimate.interval), strict=True))
+        return row
+
+
+def compare(runs: Sequence[Evaluated], cases: Sequence[str], seed: int, confidence: float) -> list[Pair]:
+    """Returns all pairs of runs by all figures, p values adjusted over all of them.
+
+    Args:
+      runs: at least two, of one task.
+      cases: films or studies to compare.
+      seed: of bootstrap and permutations.
+      confidence: of the intervals, 0..1.
+    """
+    found = [
+        pair
+        for first, second in itertools.combinations(runs, 2)
+        for pair in _pair(first, second, cases, seed, confidence)
+    ]
+    adjusted = model_difference.holm([pair.found.p for pair in found])
+    return [dataclasses.replace(pair, p_holm=float(p)) for pair, p in zip(found, adjusted, strict=True)]
+
+
+def _pair(first: Evaluated, second: Evaluated, cases: Sequence[str], seed: int, confidence: float) -> list[Pair]:
+    is_film = first.kind == "films"
+    figures = columns.of_films(first, cases) if is_film else columns.of_studies(first, cases)
+    found = [] if is_film else [_areas(first, second, figures[0].keys, seed, confidence)]
+    return found + [_means(first, second, column, seed, confidence) for column in figures]
+
+
+def _means(first: Evaluated, second: Evaluated, column: columns.Column, seed: int, confidence: float) -> Pair:
+    people = _patients(first, column.keys)
+    result = model_difference.of_means(column.of(first), column.of(second), people, seed, confidence, column.is_share)
+    names = first.name, second.name
+    return Pair(
+        column.name, column.title, *names, len(column.keys), len(set(people.tolist())), result,
+        higher_is_better=column.higher_is_better,
+    )  # fmt: skip
+
+
+def _areas(first: Evaluated, second: Evaluated, keys: Sequence[Key], seed: int, confidence: float) -> Pair:
+    """Compares the areas under two ROC curves: DeLong's test where each patient has one study, else a bootstrap."""
+    outcomes = np.array([int(first.rows[key]["outcome"]) for key in keys])
+    scores = [np.array([wording.as_number(run.rows[key].get("risk")) for key in keys]) for run in (first, second)]
+    people = _patients(first, keys)
+    result = _compare_areas(scores, outcomes, people, seed, confidence)
+    about = "auc", "area under the ROC curve", first.name, second.name
+    return Pair(*about, len(keys), len(set(people.tolist())), result, higher_is_better=True)
+
+
+def _compare_areas(
+    scores: Sequence[columns.Floats], outcomes: Any, people: Any, seed: int, confidence: float
+) -> model_difference.Difference:
+    if not outcomes.size or outcomes.min() == outcomes.max():
+        missing = undefined("no ROC curve: all outcomes are alike.", int(outcomes.size))
+        return model_difference.Difference(missing, missing, missing, math.nan, DELONG, missing.note)
+    of = [weighted_figures.auc(one, outcomes) for one in scores]
+    if len(set(people.tolist())) < len(people):
+        figure = functools.partial(resampling.weighted, clusters=people, seed=seed, confidence=confidence)
+        one, two = (figure(area, bounds=(0, 1)) for area in of)
+        gap = figure(lambda weights: of[0](weights) - of[1](weights))
+        return model_difference.Difference(
+            one, two, gap, math.nan, BOOTSTRAP, "no p: studies of a patient are no independent ones."
+        )
+    one, two = (_area(values, outcomes, confidence) for values in scores)
+    gap = auc.difference(scores[0], scores[1], outcomes, confidence)
+    ends = gap.interval
+    difference = Estimate(gap.value, ends, len(outcomes), DELONG, gap.note)
+    return model_difference.Difference(one, two, difference, gap.p, DELONG, gap.note)
+
+
+def _area(scores: columns.Floats, outcomes: Any, confidence: float) -> Estimate:
+    found = auc.area(scores, outcomes, confidence)
+    return Estimate(found.value, found.interval, len(outcomes), found.method, found.note)
+
+
+def _patients(run: Evaluated, keys: Sequence[Key]) -> Any:
+    return np.array([run.rows[key].get("patient") or key[0] for key in keys], object).astype(str)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _cell(value: float) -> str | None:
+    return None if math.isnan(value) else f"{value:.6g}"

@@ -1,0 +1,111 @@
+"""Columns of the evaluation's tables as arrays, the way the statistics take them."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raspine.report import gather, wording
+
+Array = NDArray[np.float64]
+CODES = {"positive": 1.0, "negative": 0.0}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Distance:
+    """A measured distance of the films that have a true one.
+
+    Attributes:
+      name: as `adi`.
+      films, patients, positions: of each row.
+      truth, found: float64 [film], mm; found is NaN where it was not measured.
+      verdict, called: float64 [film], 1 positive, 0 negative, NaN unknown: by the true and by the found distance.
+    """
+
+    name: str
+    films: Sequence[str]
+    patients: Sequence[str]
+    positions: Sequence[str]
+    truth: Array
+    found: Array
+    verdict: Array
+    called: Array
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scored:
+    """Risks of the studies whose outcome is known.
+
+    Attributes:
+      studies, patients: of each row.
+      risks: float64 [study].
+      outcomes: int64 [study], 1 or 0.
+    """
+
+    studies: Sequence[str]
+    patients: Sequence[str]
+    risks: Array
+    outcomes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.risks)
+
+
+def distances(run: gather.Run) -> list[Distance]:
+    """Returns the distances in the order of the rows."""
+    names = dict.fromkeys(row["landmark"] for row in run.films if row.get("true_mm"))
+    return [_distance(name, [row for row in run.films if row.get("landmark") == name]) for name in names]
+
+
+def _distance(name: str, rows: Sequence[gather.Row]) -> Distance:
+    known = [row for row in rows if math.isfinite(wording.as_number(row.get("true_mm")))]
+    return Distance(
+        name=name,
+        films=[row.get("image", "") for row in known],
+        patients=[row.get("patient", "") for row in known],
+        positions=[row.get("position", "") for row in known],
+        truth=numbers(known, "true_mm"),
+        found=numbers(known, "predicted_mm"),
+        verdict=np.array([CODES.get(row.get("true_verdict", ""), math.nan) for row in known]),
+        called=np.array([CODES.get(row.get("predicted_verdict", ""), math.nan) for row in known]),
+    )
+
+
+def landmark_rows(run: gather.Run) -> list[gather.Row]:
+    """Returns the rows of landmarks, without those of distances."""
+    named = {distance.name for distance in distances(run)}
+    return [row for row in run.films if row.get("landmark") not in named and not row.get("predicted_mm")]
+
+
+def errors_by_landmark(run: gather.Run) -> dict[str, Array]:
+    """Returns each landmark's radial errors in mm; NaN where it was not found.
+
+    Points without label, and found points of films without spacing, are left out: nothing can be said of them in mm.
+    """
+    found: dict[str, list[float]] = {}
+    for row in landmark_rows(run):
+        if row.get("true_x") and (row.get("error_mm") or not row.get("predicted_x")):
+            found.setdefault(row["landmark"], []).append(wording.as_number(row.get("error_mm")))
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def scored(run: gather.Run) -> Scored:
+    """Returns the studies with a known outcome and a risk."""
+    rows = [
+        row
+        for row in run.studies
+        if row.get("outcome") in ("0", "1") and math.isfinite(wording.as_number(row.get("risk")))
+    ]
+    return Scored(
+        studies=[row.get("study", "") for row in rows],
+        patients=[row.get("patient", "") for row in rows],
+        risks=numbers(rows, "risk"),
+        outcomes=np.array([int(row["outcome"]) for row in rows], np.int64),
+    )
+
+
+def numbers(rows: Sequence[Mapping[str, str]], key: str) -> Array:
+    """Returns a column as float64 [row], NaN where a cell is empty or no number."""
+    return np.array([wording.as_number(row.get(key) or None) for row in rows], np.float64)

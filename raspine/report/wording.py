@@ -1,0 +1,102 @@
+"""Numbers and names as the report writes them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from raspine.evaluation.estimate import Estimate
+
+UNKNOWN = "–"
+_ABBREVIATIONS = {
+    "adi": "ADI", "sac": "SAC", "auc": "AUC", "mre": "MRE", "ppv": "PPV", "npv": "NPV", "mcc": "MCC", "f1": "F1",
+    "mri": "MRI", "pck": "PCK", "sdr": "SDR", "rf": "RF", "gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++",
+    "scorecam": "Score-CAM", "layercam": "LayerCAM",
+}  # fmt: skip
+_COUNTED = {"films": "film", "studies": "study", "patients": "patient", "rows": "row", "records": "record"}
+
+
+def as_number(value: Any) -> float:
+    """Returns a JSON or CSV value as a number, NaN where it is none."""
+    if isinstance(value, bool) or value is None:
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """Returns a number with so many digits behind the point, a dash where there is none."""
+    known = as_number(value)
+    return f"{known:.{digits}f}".replace("-", "\u2212") if math.isfinite(known) else UNKNOWN
+
+
+def share(value: Any) -> str:
+    """Returns a share 0..1 as per cent."""
+    known = as_number(value)
+    return f"{100 * known:.1f} %" if math.isfinite(known) else UNKNOWN
+
+
+def interval(ends: Any, digits: int = 2, percent: bool = False) -> str:
+    """Returns `low to high`, empty where an end is missing.
+
+    Args:
+      ends: [low, high] or None.
+      digits: behind the point.
+      percent: whether shares 0..1 are written as per cent.
+    """
+    if not isinstance(ends, list | tuple) or len(ends) != 2:
+        return ""
+    low, high = map(as_number, ends)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    if percent:
+        return f"{100 * low:.0f} to {100 * high:.0f} %"
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def with_interval(value: Any, ends: Any, digits: int = 2) -> str:
+    """Returns `value [low to high]`, without brackets where there is no interval."""
+    between = interval(ends, digits)
+    return f"{number(value, digits)} [{between}]" if between else number(value, digits)
+
+
+def estimate(source: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Returns a figure of a summary as `Estimate.to_dict()` does: value, ci, n, method, note.
+
+    Args:
+      source: a summary: `NAME` beside `NAME_ci`, or `NAME` as such a dictionary.
+      name: of the figure.
+    """
+    found = source.get(name)
+    if isinstance(found, Estimate):
+        return found.to_dict()
+    if isinstance(found, Mapping):
+        return {"value": None, "ci": None, "n": 0, "method": "", "note": "", **found}
+    known = as_number(found)
+    ends = source.get(f"{name}_ci")
+    usable = isinstance(ends, list | tuple) and len(ends) == 2 and None not in ends
+    return {
+        "value": known if math.isfinite(known) else None,
+        "ci": list(ends) if usable else None,  # type: ignore[arg-type]
+        "n": 0,
+        "method": str(source.get(f"{name}_ci_method") or ""),
+        "note": "",
+    }
+
+
+def label(name: Any) -> str:
+    """Returns a key as words for people: `dens_anterior` as `dens anterior`, `adi` as `ADI`."""
+    text = str(name).strip()
+    return _ABBREVIATIONS.get(text.lower(), text.replace("_", " "))
+
+
+def counted(count: int, what: str) -> str:
+    """Returns `1 film`, `2 films`; `what` is the plural."""
+    return f"{count:,} {_COUNTED.get(what, what) if count == 1 else what}".replace(",", "\u2009")
+
+
+def listed(values: Sequence[str]) -> str:
+    """Returns `a, b and c`."""
+    words = [str(value) for value in values]
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
