@@ -1,0 +1,1 @@
+"""What both papers print, and what follows from their own tables."""
