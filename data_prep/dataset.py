@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from data_prep import films, identities, shards, split
 from data_prep import manifest as manifests
 from data_prep.refusals import Refusal
 from data_prep.selection import Selection
-from raspine import landmarks, pseudonyms, records
+from raspine import landmarks, patient_groups, pseudonyms, records
+from raspine.dicom import subject
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +52,25 @@ class Dataset:
         """Returns how many films and patients one split has."""
         images = self.images(part)
         return {"films": len(images), "patients": len({self.owners[image] for image in images})}
+
+    def rows(self) -> Iterator[patient_groups.Row]:
+        """Yields the row of records.csv of each film taken."""
+        for image, film in self.taken.items():
+            yield patient_groups.Row(
+                id=self.selection.films[image],
+                patient=self.patients[self.owners[image]],
+                split=self.parts[image],
+                position=film.position,
+                age=film.subject.age,
+                sex=film.subject.sex,
+                scanner=subject.scanner(film.subject.maker),
+                spacing_source=film.spacing_source,
+                flags=film.flags,
+            )
+
+    def synthetic(self) -> list[bool]:
+        """Returns of each film taken whether its header calls it synthetic."""
+        return [film.subject.synthetic for film in self.taken.values()]
 
     def patient_sources(self) -> Iterator[str]:
         """Yields where each film's patient comes from."""
@@ -141,8 +161,8 @@ def write(
     spool: shards.Spool,
     seed: int,
     per_shard: int,
-) -> list[shards.Shard]:
-    """Writes the shards of every split; films are shuffled, so that each shard mixes patients.
+) -> manifests.Written:
+    """Writes records.csv and the shards of every split; films are shuffled, so that each shard mixes patients.
 
     Args:
       folder: where they go.
@@ -158,22 +178,22 @@ def write(
         picture = spool.get(dataset.places[image])
         return records.build(dataset.taken[image].record(film, patient, schema.name, picture))
 
-    written = []
+    written: list[shards.Shard] = []
     for part in split.SPLITS:
         written += shards.write(folder, part, shards.shuffled(dataset.images(part), seed), build, per_shard)
-    return written
+    return manifests.write(folder, written, dataset.rows())
 
 
 def manifest(
     dataset: Dataset,
     schema: landmarks.Schema,
     rule: split.Rule,
-    written: Sequence[shards.Shard],
+    written: manifests.Written,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Returns what dataset.json holds: enough to train on and to tell whether two data sets are the same."""
     return {
-        **manifests.common({part: dataset.counts(part) for part in split.SPLITS}, rule, written),
+        **manifests.common({part: dataset.counts(part) for part in split.SPLITS}, rule, written, dataset.synthetic()),
         "record_version": records.VERSION,
         "task": "subluxation" if schema.distances else "landmarks",
         "schema": schema.to_dict(),

@@ -18,6 +18,7 @@ from raspine import ahead, geometry, landmarks, records
 from raspine.dicom import film as film_reader
 from raspine.dicom import parse, raster
 from raspine.dicom import spacing as spacings
+from raspine.dicom import subject as subjects
 
 
 class RefusedFilmError(ValueError):
@@ -50,6 +51,7 @@ class Prepared:
       png: the picture, lossless.
       digest: hash of the native pixels and their size.
       identity: what the DICOM header says about the patient.
+      subject: the groups that patient and film belong to: by the labels, else the header.
       native_size: (height, width), canonical pixels.
       landmarks: float64 [landmark, 2], native canonical pixels (x, y); NaN where not visible.
       annotators: names.
@@ -65,6 +67,7 @@ class Prepared:
     png: bytes
     digest: str
     identity: identities.Identity
+    subject: subjects.Subject
     native_size: tuple[int, int]
     landmarks: NDArray[np.float64]
     annotators: tuple[str, ...]
@@ -157,14 +160,16 @@ def _tried(path: pathlib.Path, label: labels.FilmLabels, options: Options) -> tu
 
 def _read(
     path: pathlib.Path, label: labels.FilmLabels, options: Options
-) -> tuple[film_reader.Film, identities.Identity]:
+) -> tuple[film_reader.Film, identities.Identity, subjects.Subject]:
     if path.stat().st_size > film_reader.MAX_BYTES:
         raise RefusedFilmError(f"the file is larger than {film_reader.MAX_BYTES} bytes.")
     data = path.read_bytes()
     if raster.is_raster(data[:8]):
-        return film_reader.read_bytes(data, label.spacing_mm or options.spacing_mm), identities.Identity()
+        film = film_reader.read_bytes(data, label.spacing_mm or options.spacing_mm)
+        return film, identities.Identity(), subjects.Subject()
     dataset = parse.parse(data)
-    return film_reader.read_bytes(data, _calibration(dataset, label.spacing_mm)), identities.of(dataset)
+    film = film_reader.read_bytes(data, _calibration(dataset, label.spacing_mm))
+    return film, identities.of(dataset), subjects.of(dataset)
 
 
 def _calibration(dataset: pydicom.Dataset, given: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -180,7 +185,7 @@ def _calibration(dataset: pydicom.Dataset, given: tuple[float, float] | None) ->
 
 
 def _prepare(path: pathlib.Path, label: labels.FilmLabels, options: Options) -> Prepared:
-    film, identity = _read(path, label, options)
+    film, identity, subject = _read(path, label, options)
     height, width = film.pixels.shape
     _check_inside(label, film.native_size, options.schema)
     points = film.to_native.inverse().apply(label.points)
@@ -189,6 +194,7 @@ def _prepare(path: pathlib.Path, label: labels.FilmLabels, options: Options) -> 
         png=records.encode_image(_capped(film.pixels, options.max_side)),
         digest=_digest(film.pixels),
         identity=identity,
+        subject=_subject(subject, label),
         native_size=(height, width),
         landmarks=labels.consensus(points, options.consensus),
         annotators=label.annotators,
@@ -199,6 +205,11 @@ def _prepare(path: pathlib.Path, label: labels.FilmLabels, options: Options) -> 
         flags=film.flags,
         to_file=film.to_native,
     )
+
+
+def _subject(by_header: subjects.Subject, label: labels.FilmLabels) -> subjects.Subject:
+    age = by_header.age if label.age is None else label.age
+    return dataclasses.replace(by_header, age=age, sex=label.sex or by_header.sex)
 
 
 def _check_inside(label: labels.FilmLabels, size: tuple[int, int], schema: landmarks.Schema) -> None:

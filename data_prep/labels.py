@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raspine import geometry, landmarks, records, spreadsheet
+from raspine import clinical, geometry, landmarks, records, spreadsheet
+from raspine.dicom import subject
 
 REQUIRED = ("image", "annotator")
-OPTIONAL = ("patient_id", "position", "spacing_row_mm", "spacing_column_mm")
+OPTIONAL = ("patient_id", "position", "spacing_row_mm", "spacing_column_mm", "age", "sex")
 NOT_VISIBLE = ("", "na", "nan", "none", "null")
+OTHER_SEX = ("o", "other", "diverse")
 CONSENSUS: Mapping[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
 
 
@@ -41,6 +43,8 @@ class Row:
       patient_id: as written; empty without the column.
       position: neutral, flexion, extension or empty.
       spacing_mm: (row, column) mm, or None.
+      age: whole years, 90 standing for every higher age; None when not given.
+      sex: F, M, O or empty.
     """
 
     number: int
@@ -50,6 +54,8 @@ class Row:
     patient_id: str = ""
     position: str = ""
     spacing_mm: tuple[float, float] | None = None
+    age: int | None = None
+    sex: str = ""
 
     def __post_init__(self) -> None:
         if not self.image or not self.annotator:
@@ -112,6 +118,8 @@ class FilmLabels:
       patient_id: as written, or empty.
       position: neutral, flexion, extension or empty.
       spacing_mm: (row, column) mm, or None.
+      age: whole years, 90 standing for every higher age; None when not given.
+      sex: F, M, O or empty.
     """
 
     image: str
@@ -121,6 +129,8 @@ class FilmLabels:
     patient_id: str = ""
     position: str = ""
     spacing_mm: tuple[float, float] | None = None
+    age: int | None = None
+    sex: str = ""
 
 
 def read(path: str | os.PathLike[str], schema: landmarks.Schema) -> Table:
@@ -163,7 +173,7 @@ def merge(rows: Sequence[Row]) -> FilmLabels:
     names = tuple(row.annotator for row in ordered)
     if len(set(names)) != len(names):
         raise RowError(f"{naming(rows)}: an annotator has more than one row for this image: keep one.")
-    for field in ("patient_id", "position", "spacing_mm"):
+    for field in ("patient_id", "position", "spacing_mm", "age", "sex"):
         if len({getattr(row, field) for row in rows} - {"", None}) > 1:
             raise RowError(f"{naming(rows)}: the rows of this image differ in {field}: make them agree.")
     points = np.stack([row.points for row in ordered])
@@ -172,8 +182,10 @@ def merge(rows: Sequence[Row]) -> FilmLabels:
     position = max(row.position for row in rows)
     spacing = next((row.spacing_mm for row in rows if row.spacing_mm), None)
     patient = max(row.patient_id for row in rows)
+    age = next((row.age for row in rows if row.age is not None), None)
+    sex = max(row.sex for row in rows)
     lines = tuple(row.number for row in ordered)
-    return FilmLabels(ordered[0].image, names, points, lines, patient, position, spacing)
+    return FilmLabels(ordered[0].image, names, points, lines, patient, position, spacing, age, sex)
 
 
 def naming(rows: Iterable[Row]) -> str:
@@ -239,8 +251,10 @@ def _row(number: int, header: Sequence[str], values: Sequence[str], schema: land
             _patient(cells),
             _position(cells.get("position", "")),
             _spacing(cells),
+            subject.capped(clinical.parse("age", cells.get("age", ""))),
+            _sex(cells.get("sex", "")),
         )
-    except RowError as error:
+    except (RowError, clinical.ClinicalError) as error:
         raise RowError(f"labels row {number}: {error}") from error
 
 
@@ -275,6 +289,12 @@ def _position(text: str) -> str:
     if position not in ("", *records.POSITIONS):
         raise RowError(f"column 'position' is {', '.join(records.POSITIONS)} or empty. Received: '{text[:20]}'.")
     return position
+
+
+def _sex(text: str) -> str:
+    if text.casefold() in OTHER_SEX:
+        return "O"
+    return {1.0: "F", 0.0: "M"}.get(clinical.parse("sex", text), "")
 
 
 def _spacing(cells: Mapping[str, str]) -> tuple[float, float] | None:

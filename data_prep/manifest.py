@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import pathlib
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,29 +15,56 @@ import tensorflow as tf
 
 import raspine
 from data_prep import shards, split
+from raspine import patient_groups
 
 FORMAT_VERSION = 1
 
 
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What stands on the disk of a data set.
+
+    Attributes:
+      shards: of all splits.
+      records_csv: sha256 of the table of patient groups.
+    """
+
+    shards: Sequence[shards.Shard]
+    records_csv: str
+
+
+def write(folder: pathlib.Path, written: Sequence[shards.Shard], rows: Iterable[patient_groups.Row]) -> Written:
+    """Writes records.csv beside the shards and returns both."""
+    return Written(written, patient_groups.write(folder / patient_groups.FILE, rows))
+
+
 def common(
-    counts: Mapping[str, Mapping[str, int]], rule: split.Rule, written: Sequence[shards.Shard]
+    counts: Mapping[str, Mapping[str, int]], rule: split.Rule, written: Written, synthetic: Sequence[bool]
 ) -> dict[str, Any]:
-    """Returns the entries that every data set has: counts, rule, shards, hash and versions.
+    """Returns the entries that every data set has: counts, rule, shards, hash, versions, synthetic or not.
 
     Args:
       counts: of each split.
       rule: how it was split.
-      written: its shards.
+      written: its files.
+      synthetic: of each film or study, whether its header calls it synthetic.
     """
-    shard_count = collections.Counter(shard.split for shard in written)
+    shard_count = collections.Counter(shard.split for shard in written.shards)
     return {
         "format_version": FORMAT_VERSION,
         "counts": {part: {**counts[part], "shards": shard_count[part]} for part in split.SPLITS},
         "split": rule.describe(),
-        "shards": [dataclasses.asdict(shard) for shard in written],
-        "data_hash": shards.data_hash(written),
+        "shards": [dataclasses.asdict(shard) for shard in written.shards],
+        "data_hash": shards.data_hash(written.shards),
+        "records_csv": written.records_csv,
+        "synthetic": is_synthetic(synthetic),
         "versions": _versions(),
     }
+
+
+def is_synthetic(marks: Sequence[bool]) -> bool:
+    """Returns whether a data set is synthetic: every image is; a mixed one counts as real."""
+    return bool(marks) and all(marks)
 
 
 def tally(words: Iterable[str]) -> dict[str, int]:

@@ -12,9 +12,10 @@ optional column series_uid names the series to take, and the optional column fil
 NIfTI file below --studies. Look first with --dry_run: it reads everything, writes no data set, and says which
 series would be taken, why, and what would be refused.
 
-Leaves in --output_dir: train-00000-of-0000N.tfrecord, validation and test alike, dataset.json, refused.csv, and
-series.csv with the candidates of every study. Studies and patients are named there by running numbers;
---private_log keeps who they are. The same input and seed give the same bytes.
+Leaves in --output_dir: train-00000-of-0000N.tfrecord, validation and test alike, dataset.json, refused.csv,
+series.csv with the candidates of every study, and records.csv with split, age (90 stands for every higher one), sex
+and scanner of every study: age and sex of the outcomes, else of the header. Studies and patients are named there by
+running numbers; --private_log keeps who they are. The same input and seed give the same bytes.
 
 Exits with 0 when studies were written (also when others were refused), 1 when none could be or when a patient
 or a picture would be in two splits, 2 when the flags or the outcomes file are wrong; after 1 and 2 nothing is
@@ -90,7 +91,7 @@ def main(argv: Sequence[str]) -> None:
             made = _make(study_dataset.read(chosen, damage, options, making.WORKERS.value, spool), rule)
             _write(folder, made, table, options, rule, spool)
             _finish(made)
-    making.say_end(rule, "shards, dataset.json, refused.csv, series.csv")
+    making.say_end(rule, "shards, dataset.json, records.csv, refused.csv, series.csv")
 
 
 def _write(
@@ -189,6 +190,7 @@ def _report(made: study_dataset.Dataset) -> None:
     """Prints what was taken, what was refused and why, and what does not match."""
     print(f"studies: {len(made.taken)} usable, {len(made.refused)} refused.")
     report.print_tallies(made.tallies())
+    report.print_synthetic(made.synthetic(), "studies")
     name = made.selection.pseudonym
     if making.DRY_RUN.value:
         taken = [f"{name(key)}: {study.series_reason}" for key, study in made.taken.items()]

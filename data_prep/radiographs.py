@@ -6,13 +6,15 @@ r"""Turns radiographs and their landmark labels into TFRecords, split by patient
 The labels are a CSV file with a row per image and annotator: `image, annotator, NAME_x, NAME_y, ...` in
 pixels of the file as stored, the origin at the centre of its top-left pixel, empty where a landmark is not
 visible. `image` is a path below --images. Optional columns: patient_id, position (neutral, flexion or
-extension), spacing_row_mm and spacing_column_mm. Spacing columns that differ from a DICOM header are taken as
-a calibration; --spacing_mm holds only for PNG and JPEG files without such columns.
+extension), age in years and sex (F, M or O), which go before the header's, spacing_row_mm and spacing_column_mm.
+Spacing columns that differ from a DICOM header are taken as a calibration; --spacing_mm holds only for PNG and
+JPEG files without such columns.
 
 Without a patient_id column the DICOM PatientID tells the patient; an image with neither is its own patient.
 Look first with --dry_run: it reads everything, writes no data set, and says what would be refused.
 
-Leaves in --output_dir: train-00000-of-0000N.tfrecord, validation and test alike, dataset.json, refused.csv.
+Leaves in --output_dir: train-00000-of-0000N.tfrecord, validation and test alike, dataset.json, refused.csv, and
+records.csv with split, position, age (90 stands for every higher one), sex and maker of the machine of every film.
 Films and patients are named there by running numbers; --private_log keeps who they are. The same input and
 seed give the same bytes.
 
@@ -59,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
     elif rule:
         with atomic.atomic_directory(making.OUTPUT_DIR.value) as folder:
             _write(folder, chosen, table, options, rule)
-    making.say_end(rule, "shards, dataset.json, refused.csv")
+    making.say_end(rule, "shards, dataset.json, records.csv, refused.csv")
 
 
 def _write(
@@ -152,6 +154,7 @@ def _report(made: dataset.Dataset, table: labels.Table) -> None:
     print(f"labels: {len(table.rows)} usable rows by {len(table.annotators)} annotator(s).")
     print(f"films: {len(made.taken)} usable, {len(made.refused)} refused.")
     report.print_tallies(made.tallies())
+    report.print_synthetic(made.synthetic(), "films")
     name = made.selection.pseudonym
     refused = sorted(f"{name(key)}: {refusal.reason}" for key, refusal in made.refused.items())
     report.print_some("refused", refused, making.DRY_RUN.value)

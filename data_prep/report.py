@@ -28,3 +28,19 @@ def print_tallies(tallies: Mapping[str, Mapping[str, int]]) -> None:
         if words:
             counted = ", ".join(f"{count} x {word}" for word, count in words.items())
             print(f"  {title.replace('_', ' ')}: {counted}")
+
+
+def print_synthetic(marks: Sequence[bool], plural: str) -> None:
+    """Prints how many images are synthetic by their headers, with a warning when only some are.
+
+    Args:
+      marks: of each image.
+      plural: what they are called.
+    """
+    if marks and all(marks):
+        print(f"  all {plural} are synthetic by Synthetic Data (0008,001C): no evidence about patients.")
+    elif any(marks):
+        print(
+            f"warning: {sum(marks)} of {len(marks)} {plural} are synthetic by Synthetic Data (0008,001C): "
+            "figures of such a mixture are no evidence about patients."
+        )

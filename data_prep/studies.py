@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from data_prep import unreadable
 from data_prep.study_selection import Wanted
-from raspine import ahead, scan, study_records
+from raspine import ahead, clinical, scan, study_records
 from raspine.dicom import header, series
+from raspine.dicom import subject as subjects
 from raspine.dicom.study import Series, Study
 from raspine.inputs import slices
 
@@ -64,6 +65,8 @@ class Prepared:
       flags: what is doubtful about the study.
       series_uid: of the series taken; empty for NIfTI.
       series_reason: why that one.
+      subject: the groups that the patient belongs to: by the clinical columns, else the header of the series.
+      scanner: maker and field strength; empty for NIfTI.
       digest: hash of the slices.
       serialized: the record.
     """
@@ -73,6 +76,8 @@ class Prepared:
     flags: tuple[str, ...]
     series_uid: str
     series_reason: str
+    subject: subjects.Subject
+    scanner: str
     digest: str
     serialized: bytes = dataclasses.field(repr=False)
 
@@ -124,7 +129,7 @@ def _tried(order: Order, options: Options) -> tuple[str, Prepared | RefusedStudy
 
 def _prepare(order: Order, options: Options) -> Prepared:
     found = _scan(order, options)
-    row = order.wanted.row
+    row, taken = order.wanted.row, _taken(order.wanted, found.series_uid)
     flags = tuple(dict.fromkeys((*order.wanted.flags, *_damage_flags(order.damage), *found.flags)))
     record = study_records.StudyRecord(
         study=order.study,
@@ -148,6 +153,8 @@ def _prepare(order: Order, options: Options) -> Prepared:
         flags=flags,
         series_uid=found.series_uid,
         series_reason=record.series_reason,
+        subject=_subject(taken.subject, row.clinical),
+        scanner=subjects.scanner(taken.subject.maker, taken.field_strength),
         digest=_digest(record.slices),
         serialized=study_records.build(record),
     )
@@ -161,6 +168,19 @@ def _scan(order: Order, options: Options) -> scan.Scan:
     if reason := order.damage.reasons.get(candidate.stack.series.uid):
         raise RefusedStudyError(f"a file of the series taken cannot be read, so a slice may be missing: {reason}")
     return scan.of_study(source, options.choice, gaps=options.gaps, candidate=candidate)
+
+
+def _taken(wanted: Wanted, uid: str) -> Series:
+    """Returns the series that was taken; an empty one for NIfTI."""
+    known = wanted.source.series if isinstance(wanted.source, Study) else ()
+    return next((one for one in known if one.uid == uid), Series(uid))
+
+
+def _subject(by_header: subjects.Subject, columns: NDArray[np.float32]) -> subjects.Subject:
+    """Returns the groups by the clinical columns, by the header where they are empty."""
+    given = dict(zip(clinical.COLUMNS, columns.tolist(), strict=True))
+    age, sex = subjects.capped(given["age"]), {1.0: "F", 0.0: "M"}.get(given["sex"])
+    return dataclasses.replace(by_header, age=by_header.age if age is None else age, sex=sex or by_header.sex)
 
 
 def _damage_flags(damage: unreadable.Damage) -> tuple[str, ...]:

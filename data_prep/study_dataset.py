@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tqdm
@@ -11,7 +11,7 @@ from data_prep import manifest as manifests
 from data_prep import outcomes, shards, split, studies, unreadable
 from data_prep.refusals import Refusal
 from data_prep.study_selection import Selection
-from raspine import atomic, study_records
+from raspine import atomic, patient_groups, study_records
 from raspine.dicom import series
 from raspine.dicom.study import Study
 
@@ -51,6 +51,23 @@ class Dataset:
         positive = sum(study.outcome for study in there)
         patients = len({study.patient_id for study in there})
         return {"studies": len(there), "patients": patients, "positive": positive, "negative": len(there) - positive}
+
+    def rows(self) -> Iterator[patient_groups.Row]:
+        """Yields the row of records.csv of each study taken."""
+        for key, study in self.taken.items():
+            yield patient_groups.Row(
+                id=self.selection.studies[key],
+                patient=self.selection.patients[study.patient_id],
+                split=self.parts[key],
+                age=study.subject.age,
+                sex=study.subject.sex,
+                scanner=study.scanner,
+                flags=study.flags,
+            )
+
+    def synthetic(self) -> list[bool]:
+        """Returns of each study taken whether the header of its series calls it synthetic."""
+        return [study.subject.synthetic for study in self.taken.values()]
 
     def tallies(self) -> dict[str, dict[str, int]]:
         """Returns how often each outcome, flag and refusal occurs."""
@@ -127,8 +144,8 @@ def with_split(dataset: Dataset, rule: split.Rule) -> Dataset:
     return dataclasses.replace(dataset, taken=taken, refused={**dataset.refused, **left_out}, parts=parts)
 
 
-def write(folder: pathlib.Path, dataset: Dataset, spool: shards.Spool, seed: int, per_shard: int) -> list[shards.Shard]:
-    """Writes the shards of every split; studies are shuffled, so that each shard mixes patients.
+def write(folder: pathlib.Path, dataset: Dataset, spool: shards.Spool, seed: int, per_shard: int) -> manifests.Written:
+    """Writes records.csv and the shards of every split; studies are shuffled, so that each shard mixes patients.
 
     Args:
       folder: where they go.
@@ -141,17 +158,17 @@ def write(folder: pathlib.Path, dataset: Dataset, spool: shards.Spool, seed: int
     def record(key: str) -> bytes:
         return spool.get(dataset.places[key])
 
-    written = []
+    written: list[shards.Shard] = []
     for part in split.SPLITS:
         written += shards.write(folder, part, shards.shuffled(dataset.keys(part), seed), record, per_shard)
-    return written
+    return manifests.write(folder, written, dataset.rows())
 
 
 def manifest(
     dataset: Dataset,
     table: outcomes.Table,
     rule: split.Rule,
-    written: Sequence[shards.Shard],
+    written: manifests.Written,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Returns what dataset.json holds: enough to train on and to tell whether two data sets are the same.
@@ -160,12 +177,12 @@ def manifest(
       dataset: one with a split.
       table: the outcomes.
       rule: the split.
-      written: the shards.
+      written: the files.
       options: `choice`, `doubtful` and whatever else the data set was made with.
     """
     top = ("choice", "doubtful")
     return {
-        **manifests.common({part: dataset.counts(part) for part in split.SPLITS}, rule, written),
+        **manifests.common({part: dataset.counts(part) for part in split.SPLITS}, rule, written, dataset.synthetic()),
         "record_version": study_records.VERSION,
         "task": "deformity",
         **{name: options[name] for name in top},

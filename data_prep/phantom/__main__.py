@@ -9,8 +9,9 @@ T2 among other series. outcomes.csv holds two raters, their consensus and clinic
 truth.json the outcome, the grades of the signs that decide its odds, the best possible AUC (bayes_auc) and the mask
 in masks/ of where the signs are.
 
-The same seed gives the same bytes. All of it is synthetic: good for learning the tools and for tests, no evidence
-about patients.
+The same seed gives the same bytes. Headers give age, sex and a machine named `raspine phantom A`, B or C, none of which
+shows in the films or tells an outcome. All of it is synthetic, and every header says so in Synthetic Data (0008,001C):
+good for learning the tools and for tests, no evidence about patients.
 
   python -m data_prep.phantom --patients=200 --seed=1 --output_dir=build/films
   python -m data_prep.phantom --kind=mri --patients=40 --seed=1 --output_dir=build/studies

@@ -18,6 +18,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from data_prep.phantom import demography
 from data_prep.phantom.acquisition import SOURCE_TO_DETECTOR_MM, Acquisition
 from data_prep.phantom.film import Film
 
@@ -141,6 +142,7 @@ def _padding_applies(film: Film, acquisition: Acquisition) -> bool:
 
 
 def _identity_attributes(acquisition: Acquisition, identity: Identity) -> dict[str, Any]:
+    groups = demography.sample(identity.seed, identity.patient)
     return {
         "SOPClassUID": acquisition.sop_class,
         "SOPInstanceUID": identity.uid("instance"),
@@ -150,7 +152,8 @@ def _identity_attributes(acquisition: Acquisition, identity: Identity) -> dict[s
         "PatientName": f"Phantom^{identity.patient:04d}",
         "PatientID": identity.patient_id,
         "PatientBirthDate": "",
-        "PatientSex": "O",
+        "PatientSex": "F" if groups.female else "M",
+        "PatientAge": f"{groups.age:03d}Y",
         "StudyDate": "20000101",
         "StudyTime": "120000",
         "SeriesDate": "20000101",
@@ -164,7 +167,8 @@ def _identity_attributes(acquisition: Acquisition, identity: Identity) -> dict[s
         "SeriesDescription": f"C-spine lateral {identity.position}",
         "SeriesNumber": identity.film,
         "InstanceNumber": 1,
-        "Manufacturer": "raspine phantom",
+        "Manufacturer": f"raspine phantom {groups.machine}",
+        "SyntheticData": "YES",
         "ImageComments": f"synthetic film, {identity.position}; shows no person",
         "BurnedInAnnotation": "NO",
         "LossyImageCompression": "00",

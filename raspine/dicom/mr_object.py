@@ -21,7 +21,7 @@ from pydicom.uid import (
     MRImageStorage,
 )
 
-from raspine.dicom import extent, header, mr_frames, parse
+from raspine.dicom import extent, header, mr_frames, parse, subject
 from raspine.dicom.study import Frame, Person, Series
 
 _CLASSES = (MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage)
@@ -48,6 +48,9 @@ _TAGS = [
     "PatientName",
     "PatientBirthDate",
     "PatientSex",
+    "PatientAge",
+    "Manufacturer",
+    "SyntheticData",
     "ImageType",
     "FrameType",
     "ComplexImageComponent",
@@ -225,6 +228,7 @@ def _series(dataset: Dataset, plane: mr_frames.Plane, frames: tuple[Frame, ...])
         contrast="".join(plane.texts("AcquisitionContrast")[:1]),
         slice_thickness=plane.positive("SliceThickness"),
         field_strength=plane.positive("MagneticFieldStrength"),
+        subject=subject.of(dataset),
         frames=frames,
     )
 

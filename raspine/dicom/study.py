@@ -4,6 +4,8 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping
 
+from raspine.dicom.subject import Subject
+
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
@@ -67,6 +69,7 @@ class Series:
       contrast: Acquisition Contrast (0008,9209), e.g. T2, of Enhanced MR.
       slice_thickness: mm.
       field_strength: tesla.
+      subject: age, sex and maker by the header, and whether it calls the images synthetic.
       frames: in the order of the files.
       damaged: how many files of this series were refused, so that a stack may lack slices.
     """
@@ -89,6 +92,7 @@ class Series:
     contrast: str = ""
     slice_thickness: float | None = None
     field_strength: float | None = None
+    subject: Subject = dataclasses.field(default=Subject(), repr=False)
     frames: tuple[Frame, ...] = dataclasses.field(default=(), repr=False)
     damaged: int = 0
 

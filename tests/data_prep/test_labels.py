@@ -97,6 +97,10 @@ def test_image_names_are_brought_to_one_form(name: str, clean: str) -> None:
         ("spacing_row_mm,spacing_column_mm", "0.1,0", "both above 0"),
         ("spacing_row_mm,spacing_column_mm", "0.1,-0.1", "both above 0"),
         ("spacing_row_mm,spacing_column_mm", "0.1,mm", "column 'spacing_column_mm' is not a number"),
+        ("age", "abc", "labels row 2: column 'age' is a number of years from 0 to 120, or empty. Received: 'abc'"),
+        ("age", "-3", "column 'age' is a number of years"),
+        ("age", "999", "column 'age' is a number of years"),
+        ("sex", "w?", "labels row 2: column 'sex' is female (1) or male (0), or empty"),
     ],
 )
 def test_wrong_optional_cells(tmp_path: pathlib.Path, column: str, value: str, message: str) -> None:
@@ -130,6 +134,20 @@ def test_what_is_no_csv_file(tmp_path: pathlib.Path) -> None:
         labels.read(tmp_path / "quote.csv", SCHEMA)
 
 
+@pytest.mark.parametrize(
+    ("cells", "age", "sex"),
+    [
+        ("52,F", 52, "F"), ("52.9,woman", 52, "F"), ("89.9,0", 89, "M"), ("90,male", 90, "M"), ("104,Other", 90, "O"),
+        (",", None, ""), ("na,unknown", None, ""), ("0,o", 0, "O"),
+    ],
+)  # fmt: skip
+def test_age_and_sex(tmp_path: pathlib.Path, cells: str, age: int | None, sex: str) -> None:
+    (found,) = read(tmp_path, f"x.png,anna,1,2,3,4,{cells}", header=f"{HEADER},age,sex").rows
+    assert (found.age, found.sex) == (age, sex)
+    merged = labels.merge([found, row("ben", [[1, 1], [2, 2]])])
+    assert (merged.age, merged.sex) == (age, sex)
+
+
 def row(annotator: str, points: list[list[float]], **rest: object) -> labels.Row:
     return labels.Row(2, "x.png", annotator, np.array(points, float), **rest)  # type: ignore[arg-type]
 
@@ -156,6 +174,8 @@ def test_merge_sorts_annotators_and_takes_what_any_row_says() -> None:
             row("ben", [[1, 1]], spacing_mm=(1, 2)),
             "differ in spacing_mm",
         ),
+        (row("anna", [[1, 1]], age=50), row("ben", [[1, 1]], age=51), "differ in age"),
+        (row("anna", [[1, 1]], sex="F"), row("ben", [[1, 1]], sex="M"), "differ in sex"),
         (row("anna", [[np.nan] * 2]), row("ben", [[np.nan] * 2]), "no landmark is given"),
     ],
 )

@@ -18,7 +18,7 @@ from absl.testing import flagsaver
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from data_prep import mri
-from raspine import program, study_records
+from raspine import patient_groups, program, study_records
 
 ROWS, COLUMNS, PITCH, SPACING = 20, 16, 4.0, 1.5
 SAGITTAL, AXIAL = (0, 1, 0, 0, 0, -1), (1, 0, 0, 0, 1, 0)
@@ -170,7 +170,7 @@ def test_studies_end_to_end(archive: Archive, run: Run) -> None:
     assert status == 0
     assert archive.leftovers() == {"out"}
     assert {path.name for path in archive.output.iterdir()} == {
-        "dataset.json", "refused.csv", "series.csv", "train-00000-of-00001.tfrecord",
+        "dataset.json", "records.csv", "refused.csv", "series.csv", "train-00000-of-00001.tfrecord",
         "validation-00000-of-00001.tfrecord", "test-00000-of-00001.tfrecord",
     }  # fmt: skip
     described = archive.dataset()
@@ -200,7 +200,8 @@ def test_studies_end_to_end(archive: Archive, run: Run) -> None:
     assert (taken[0]["series_number"], taken[0]["accepted"]) == ("1", "1")
     assert {line["series_number"]: line["taken"] for line in taken} == {"1": "1", "2": "0", "3": "0"}
     assert f"studies without outcome (1):\n  {pseudonyms['extra']}" in out
-    texts = [(archive.output / name).read_text() for name in ("dataset.json", "refused.csv", "series.csv")]
+    tables = ("dataset.json", "records.csv", "refused.csv", "series.csv")
+    texts = [(archive.output / name).read_text() for name in tables]
     shards = [path.read_bytes().decode("latin-1") for path in archive.output.glob("*.tfrecord")]
     everything = "".join([out, *texts, *shards])
     assert not any(secret in everything for secret in ("Smith", "id-p", uid("p0"), uid("extra"), "20200101"))
@@ -413,6 +414,31 @@ def test_a_nifti_file_in_place_of_a_study(archive: Archive, run: Run) -> None:
     assert record.slices.shape == (6, 24, 20)
     assert archive.refused() == {"S00003": "outcomes row 3: no such file in the studies folder."}
     assert archive.dataset()["studies_without_outcome"] == ["S00002"]
+
+
+def test_groups_of_studies_by_the_outcomes_then_the_header(archive: Archive, run: Run) -> None:
+    archive.outcome("a", 1, age=91, sex="male")
+    archive.series("a", PatientAge="045Y", PatientSex="F", Manufacturer="Philips", MagneticFieldStrength=2.8936)
+    archive.outcome("b", 0)
+    archive.series("b", PatientAge="045Y", PatientSex="O", Manufacturer="SECRET^NAME", MagneticFieldStrength=1.494)
+    archive.series("b", 2, **T1, Manufacturer="Siemens")
+    archive.outcome("c", 0)
+    archive.series("c", PatientAge="-12Y", PatientBirthDate="20301231", Manufacturer="", MagneticFieldStrength=15000)
+    image = SimpleITK.GetImageFromArray(np.stack([plane(3, index) for index in range(7)]))
+    image.SetSpacing((SPACING, SPACING, PITCH))
+    image.SetDirection((0, 0, 1, 1, 0, 0, 0, -1, 0))
+    SimpleITK.WriteImage(image, str(archive.studies / "d.nii"))
+    archive.rows.append({"patient_id": "d", "file": "d.nii", "consensus": 1, "age": 30, "sex": "f"})
+    assert run(archive.command("--split_counts=2,1,1"))[0] == 0
+    rows = patient_groups.read(archive.output, archive.dataset()["records_csv"])
+    found = {(row.age, row.sex, row.scanner) for row in rows.values()}
+    assert found == {(90, "M", "Philips 2.9 T"), (45, "O", "other 1.5 T"), (None, "", ""), (30, "F", "")}
+    written = {one.study: (part, one) for part in ("train", "validation", "test") for one in archive.records(part)}
+    assert written.keys() == rows.keys()
+    for key, (part, one) in written.items():
+        assert (rows[key].split, rows[key].patient, rows[key].flags) == (part, one.patient, one.flags)
+    assert (patient_groups.leaks(rows.values()), archive.dataset()["synthetic"]) == ([], False)
+    assert b"SECRET" not in b"".join(path.read_bytes() for path in archive.output.iterdir())
 
 
 def test_headers_that_contradict_the_patient_are_refused(archive: Archive, run: Run) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pydicom.pixels import apply_voi_lut
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-from data_prep.phantom import study
+from data_prep.phantom import demography, study
 from data_prep.phantom.acquisition import (
     SPACING_SOURCES,
     TRANSFER_SYNTAXES,
@@ -21,9 +21,11 @@ from data_prep.phantom.acquisition import (
     Voi,
     sample_acquisition,
 )
-from data_prep.phantom.dicom_writer import Identity, stored_landmarks, stored_pixels, write_film
+from data_prep.phantom.dicom_writer import Identity, film_dataset, stored_landmarks, stored_pixels, write_film
 from data_prep.phantom.film import Film, make_film
 from data_prep.phantom.patient import Position, sample_patient
+from raspine import patient_groups
+from raspine.dicom import subject
 from raspine.landmarks import ATLANTOAXIAL
 
 PLAIN = Acquisition(
@@ -94,6 +96,7 @@ def _check_set(folder: pathlib.Path) -> None:
         assert film["position"] in dataset.SeriesDescription
         assert "synthetic" in dataset.ImageComments
         assert dataset.BurnedInAnnotation == "NO"
+        assert dataset.SyntheticData == "YES"
         points = np.array([[row[f"{name}_{axis}"] for axis in "xy"] for name in ATLANTOAXIAL.landmarks], float)
         spacing = (float(row["spacing_row_mm"]), float(row["spacing_column_mm"]))
         measured = ATLANTOAXIAL.measure(points, spacing)
@@ -181,6 +184,21 @@ def test_a_set_shows_the_variety_of_an_archive() -> None:
     assert 0.1 < np.mean([item.mirrored for item in drawn]) < 0.3
     uncorrected = [sample_acquisition(np.random.default_rng(seed), 1.0) for seed in range(20)]
     assert {item.spacing_source for item in uncorrected} == {"detector_plane"}
+
+
+def test_age_sex_and_machine_vary_and_hang_on_the_patient_alone() -> None:
+    drawn = [demography.sample(1, patient) for patient in range(1, 301)]
+    assert drawn == [demography.sample(1, patient) for patient in range(1, 301)]
+    assert {one.machine for one in drawn} == set(demography.MACHINES)
+    assert 0.7 < np.mean([one.female for one in drawn]) < 0.86
+    assert len({patient_groups.age_band(one.age) for one in drawn}) == len(patient_groups.AGE_BANDS)
+    acquisition = dataclasses.replace(PLAIN, bits=8)
+    film = make_film(sample_patient(np.random.default_rng(0)), Position.NEUTRAL, np.random.default_rng(0), (0.9, 0.9))
+    for number in (1, 2, 3):
+        header = film_dataset(film, acquisition, Identity(1, 5, number, "neutral"))
+        found, expected = subject.of(header), demography.sample(1, 5)
+        assert (found.age, found.sex) == (expected.age, "F" if expected.female else "M")
+        assert (found.maker, found.synthetic) == (f"phantom {expected.machine}", True)
 
 
 def test_two_readers_err_by_about_half_a_millimetre(tmp_path: pathlib.Path) -> None:

@@ -15,6 +15,7 @@ from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
 from data_prep.phantom.mri import bayes, dicom_writer, study
 from data_prep.phantom.mri import visit as visits
 from data_prep.phantom.mri.patient import sample_patient
+from raspine.dicom import mr_object, subject
 
 MATRIX = 48
 
@@ -184,6 +185,9 @@ def test_a_series_says_what_it_is(key: str, enhanced: bool, tmp_path: pathlib.Pa
     dicom_writer.write(tmp_path / "image", datasets[0])
     read = pydicom.dcmread(tmp_path / "image")
     assert read.SOPClassUID == (EnhancedMRImageStorage if enhanced else MRImageStorage)
+    found = mr_object.read(tmp_path / "image").series
+    assert found.subject == subject.Subject(50, "F", "phantom B", True)
+    assert found.field_strength == 3.0
     assert list(read.ImageType[:2]) == (["DERIVED", "SECONDARY"] if key == "t2" else ["ORIGINAL", "PRIMARY"])
     if enhanced:
         shared = read.SharedFunctionalGroupsSequence[0]

@@ -18,7 +18,7 @@ from absl.testing import flagsaver
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
 from data_prep import films, radiographs
-from raspine import geometry, program, records
+from raspine import geometry, patient_groups, program, records
 
 POINTS = ("anterior_arch_posterior", "dens_anterior", "dens_posterior", "posterior_arch_anterior")
 HEIGHT, WIDTH = 40, 30
@@ -141,8 +141,8 @@ def test_pngs_end_to_end(study: Study, run: Run) -> None:
     assert status == 0
     assert study.leftovers() == {"out"}
     assert {path.name for path in study.output.iterdir()} == {
-        "dataset.json", "refused.csv", "train-00000-of-00001.tfrecord", "validation-00000-of-00001.tfrecord",
-        "test-00000-of-00001.tfrecord",
+        "dataset.json", "records.csv", "refused.csv", "train-00000-of-00001.tfrecord",
+        "validation-00000-of-00001.tfrecord", "test-00000-of-00001.tfrecord",
     }  # fmt: skip
     described = study.dataset()
     assert described["counts"] == {
@@ -570,7 +570,9 @@ def test_a_private_log_in_a_wrong_place(study: Study, run: Run, place: str, mess
 
 
 def test_no_identifier_reaches_any_output(study: Study, run: Run) -> None:
-    study.dicom("SECRETFILE.dcm", 1, PatientID="SECRETID", PatientName="SECRET^NAME", PatientBirthDate="19010203")
+    person: dict[str, Any] = {"PatientID": "SECRETID", "PatientName": "SECRET^NAME", "PatientBirthDate": "19010203"}
+    groups: dict[str, Any] = {"PatientAge": "SECRET", "PatientSex": "SECRET", "SyntheticData": "SECRET"}
+    study.dicom("SECRETFILE.dcm", 1, **person, **groups, Manufacturer="SECRET^NAME")
     study.png("SECRETGONE.png", 2, patient_id="SECRETPATIENT")
     study.rows[0] = {**study.rows[0], "patient_id": "SECRETLABEL"}
     study.rows.append(row("SECRETMISSING.png", patient_id="SECRETOTHER"))
@@ -580,6 +582,49 @@ def test_no_identifier_reaches_any_output(study: Study, run: Run) -> None:
     for where in (out.encode(), err.encode(), written):
         assert b"SECRET" not in where
         assert b"19010203" not in where
+
+
+def test_groups_of_films_by_labels_then_header(study: Study, run: Run) -> None:
+    siemens = {"Manufacturer": "SIEMENS SECRET^NAME", "PatientSex": "O", "PatientAge": "052Y"}
+    study.dicom("a.dcm", 1, {"patient_id": "p"}, PatientID="1", **siemens)
+    study.dicom("b.dcm", 2, {"patient_id": "q", "age": "93,5", "sex": "female"}, PatientID="2", **siemens)
+    born = {"PatientBirthDate": "19500615", "StudyDate": "20200614", "PatientAge": "abc"}
+    study.dicom("c.dcm", 3, {"patient_id": "r", "position": "flexion"}, PatientID="3", **born)
+    study.png("d.png", 4, patient_id="s")
+    study.png("e.png", 5, patient_id="t", age="41", sex="O")
+    study.png("f.png", 6, patient_id="u", age="old")
+    assert run(study.command("--split_counts=3,1,1"))[0] == 0
+    rows = patient_groups.read(study.output, study.dataset()["records_csv"])
+    assert {key: (row.age, row.sex, row.scanner) for key, row in rows.items()} == {
+        "F00001": (52, "O", "Siemens"),
+        "F00002": (90, "F", "Siemens"),
+        "F00003": (69, "", ""),
+        "F00004": (None, "", ""),
+        "F00005": (41, "O", ""),
+    }
+    assert "column 'age' is a number of years" in study.refused()["F00006"]
+    written = {film.film: (part, film) for part in ("train", "validation", "test") for film in study.records(part)}
+    assert written.keys() == rows.keys()
+    for key, (part, film) in written.items():
+        row = rows[key]
+        assert (row.split, row.patient, row.position) == (part, film.patient, film.position)
+        assert (row.spacing_source, row.flags) == (film.spacing_source, film.flags)
+    assert patient_groups.leaks(rows.values()) == []
+    assert study.dataset()["synthetic"] is False
+    assert b"SECRET" not in b"".join(path.read_bytes() for path in study.output.iterdir())
+
+
+def test_a_data_set_is_synthetic_when_every_header_says_so(study: Study, run: Run) -> None:
+    study.dicom("a.dcm", 1, SyntheticData="YES")
+    study.dicom("b.dcm", 2, SyntheticData="YES")
+    status, out, _ = run(study.command(ALL_TRAIN))
+    assert (status, study.dataset()["synthetic"]) == (0, True)
+    assert "all films are synthetic by Synthetic Data (0008,001C)" in out
+    study.png("c.png", 3)
+    study.output = study.folder / "mixed"
+    status, out, _ = run(study.command(ALL_TRAIN))
+    assert (status, study.dataset()["synthetic"]) == (0, False)
+    assert "warning: 2 of 3 films are synthetic" in out
 
 
 def test_an_unexpected_error_refuses_one_film(study: Study, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -612,5 +657,5 @@ def test_as_a_command(study: Study) -> None:
     command = [sys.executable, "-m", "data_prep.radiographs", *study.command(ALL_TRAIN)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(f"results: {study.output} (shards, dataset.json, refused.csv)\n")
+    assert done.stdout.endswith(f"results: {study.output} (shards, dataset.json, records.csv, refused.csv)\n")
     assert len(study.records()) == 1

@@ -191,6 +191,7 @@ def _identity_attributes(identity: Identity, session: Session, protocol: Protoco
         "SoftwareVersions": "1",
         "MagneticFieldStrength": _decimal(session.scanner.field_strength),
         "ImageComments": "synthetic study; shows no person",
+        "SyntheticData": "YES",
         "BurnedInAnnotation": "NO",
         "LossyImageCompression": "00",
     }

@@ -104,7 +104,7 @@ _A_LOCALIZER = Protocol(
 )  # fmt: skip
 SCANNERS = (
     Scanner(
-        "A", "Phantom Imaging Works", "Meridian 1.5", 1.5, 0.020, 0.020, 85.0, 12, 1450.0, None, None, True, 0.0, 0.1,
+        "A", "raspine phantom A", "Meridian 1.5", 1.5, 0.020, 0.020, 85.0, 12, 1450.0, None, None, True, 0.0, 0.1,
         (
             _A_LOCALIZER,
             _A_T2,
@@ -115,7 +115,7 @@ SCANNERS = (
         ),
     ),
     Scanner(
-        "B", "Synthetic Resonance AG", "Aurora 3T", 3.0, 0.026, 0.030, 70.0, 16, 2900.0, 2.4417582417582, 0.0, False,
+        "B", "raspine phantom B", "Aurora 3T", 3.0, 0.026, 0.030, 70.0, 16, 2900.0, 2.4417582417582, 0.0, False,
         0.3, 0.05,
         (
             replace(_A_LOCALIZER, description="SURVEY", matrix=224, image_type=("ORIGINAL", "PRIMARY", "M_FFE", "M",
