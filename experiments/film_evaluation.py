@@ -1,6 +1,7 @@
 """The flags of experiments.evaluate for a landmark model, and the scoring of films that they ask for.
 
-Leaves summary.json, films.csv, landmarks.png, distances.png, and in overlays/ the best, median and worst films.
+Leaves summary.json, films.csv, raters.csv, landmarks.png, distances.png, in overlays/ the best, median and worst films,
+and all of it in tensorboard/.
 """
 
 import json
@@ -11,9 +12,9 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from experiments import models, requests, thresholds
-from raspine import atomic, drawing, landmarks, program, provenance, records
-from raspine.evaluation import figures, keypoints
+from experiments import evaluation_board, interval_flags, models, record_groups, requests, thresholds
+from raspine import atomic, drawing, landmarks, patient_groups, program, provenance, records
+from raspine.evaluation import figures, film_evidence, keypoints
 from raspine.evaluation import films as film_answers
 from raspine.inputs import films as film_shards
 from raspine.landmarker import Landmarker
@@ -54,6 +55,7 @@ def evaluate(request: requests.Request) -> str:
     model = models.load(request.model)
     _check_schema(dataset, model.schema)
     schema = thresholds.apply(model.schema, _THRESHOLDS.value)
+    subjects = record_groups.read(request.data)
     files = film_shards.shards(request.data, request.split)
     total = dataset.get("counts", {}).get(request.split, {}).get("films")
     with requests.shards_read():
@@ -62,10 +64,12 @@ def evaluate(request: requests.Request) -> str:
     films = _with_truth(films, annotators)
     with atomic.atomic_directory(request.output_dir) as folder:
         summary = keypoints.summary(films, schema, limits, annotators if len(annotators) > 1 else None)
-        facts = {**summary, **_provenance(request.split, dataset, model, schema, limits)}
+        evidence = _evidence(films, schema, limits, annotators, subjects)
+        facts = {**summary, **evidence, **_provenance(request.split, dataset, model, schema, limits)}
         atomic.write_json(folder / "summary.json", keypoints.as_json(facts))
-        atomic.write_csv(folder / "films.csv", keypoints.rows(films, schema), keypoints.ROW_FIELDS)
-        _draw(folder, films, schema, files)
+        _write_tables(folder, films, schema, annotators, subjects)
+        pictures = _draw(folder, films, schema, files)
+        evaluation_board.films(folder / loop.BOARD, facts, pictures)
     return f"{_closing(summary, schema)}: {request.output_dir}"
 
 
@@ -108,6 +112,33 @@ def _with_truth(films: keypoints.Films, annotators: Mapping[str, keypoints.Array
     return keypoints.Films(**{**fields, "truth": annotators[_ANNOTATOR.value]})
 
 
+def _evidence(
+    films: keypoints.Films,
+    schema: landmarks.Schema,
+    limits: keypoints.Limits,
+    annotators: Mapping[str, keypoints.Array],
+    subjects: record_groups.Rows,
+) -> dict[str, Any]:
+    positions = [position or patient_groups.UNKNOWN for position in films.positions]
+    groups = {**record_groups.groups(subjects, films.names), "position": positions}
+    seed, resamples = interval_flags.SEED.value, interval_flags.RESAMPLES.value
+    options = film_evidence.Options(interval_flags.CONFIDENCE.value, seed, resamples, _ANNOTATOR.value)
+    return film_evidence.evidence(films, schema, limits, annotators, groups, options)
+
+
+def _write_tables(
+    folder: pathlib.Path,
+    films: keypoints.Films,
+    schema: landmarks.Schema,
+    annotators: Mapping[str, keypoints.Array],
+    subjects: record_groups.Rows,
+) -> None:
+    rows = [{**row, **record_groups.columns(subjects, row["image"])} for row in keypoints.rows(films, schema)]
+    atomic.write_csv(folder / "films.csv", rows, (*keypoints.ROW_FIELDS, *record_groups.COLUMNS))
+    measured = film_evidence.rater_rows(films, schema, annotators, _ANNOTATOR.value)
+    atomic.write_csv(folder / "raters.csv", measured, film_evidence.RATER_FIELDS)
+
+
 def _provenance(
     split: str, dataset: Mapping[str, Any], model: Landmarker, schema: landmarks.Schema, limits: keypoints.Limits
 ) -> dict[str, Any]:
@@ -122,18 +153,21 @@ def _provenance(
     }
 
 
-def _draw(folder: pathlib.Path, films: keypoints.Films, schema: landmarks.Schema, files: Sequence[str]) -> None:
+def _draw(
+    folder: pathlib.Path, films: keypoints.Films, schema: landmarks.Schema, files: Sequence[str]
+) -> dict[str, drawing.Picture]:
+    """Draws the figures and the chosen films; returns these films by rank."""
     if np.isfinite(films.errors_mm).any():
         figures.error_by_landmark(folder / "landmarks.png", films, schema)
         if schema.distances:
             figures.distances(folder / "distances.png", films, schema)
-    chosen = _chosen(films, _PICTURES.value)
+    chosen, pictures = _chosen(films, _PICTURES.value), {}
     for file in files if chosen else ():
         for record in records.read(file):
-            if record.film in chosen:
-                number = films.names.index(record.film)
-                picture = _overlay(record, films, number, schema)
-                drawing.write_png(folder / "overlays" / f"{chosen[record.film]}_{record.film}.png", picture)
+            if rank := chosen.get(record.film):
+                pictures[rank] = _overlay(record, films, films.names.index(record.film), schema)
+                drawing.write_png(folder / "overlays" / f"{rank}_{record.film}.png", pictures[rank])
+    return pictures
 
 
 def _chosen(films: keypoints.Films, count: int) -> dict[str, str]:

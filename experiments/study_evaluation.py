@@ -1,18 +1,38 @@
 """The flags of experiments.evaluate for a risk model, and the scoring of studies that they ask for.
 
-Leaves summary.json, studies.csv, roc.png, precision_recall.png, confusion.png and risks.png.
+Leaves summary.json, studies.csv, roc.png, precision_recall.png, confusion.png, risks.png, and tensorboard/.
 """
 
 import dataclasses
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from absl import flags
 
-from experiments import models, reference_table, requests, risk_threshold, study_data
+from experiments import (
+    evaluation_board,
+    interval_flags,
+    models,
+    record_groups,
+    reference_table,
+    requests,
+    risk_threshold,
+    study_data,
+)
 from raspine import atomic, program, provenance, risk
-from raspine.evaluation import auc, classification, operating_point, risk_figures, studies
-from raspine.training import deformity
+from raspine.evaluation import (
+    auc,
+    classification,
+    decision_curve,
+    keypoints,
+    operating_point,
+    risk_figures,
+    risk_groups,
+    studies,
+)
+from raspine.training import deformity, loop
 
 _RULE = flags.DEFINE_enum(
     "threshold_rule", "youden", ["youden", "sensitivity"], "How a threshold is chosen on the validation studies."
@@ -23,9 +43,8 @@ _SENSITIVITY = flags.DEFINE_float(
 _REFERENCE = flags.DEFINE_string(
     "reference", None, "CSV file with the columns study and score: another score of the same studies to compare with."
 )
-_SEED = flags.DEFINE_integer("bootstrap_seed", 0, "Of the interval of F1.", lower_bound=0)
 
-_HOLDERS = (_RULE, _SENSITIVITY, _REFERENCE, _SEED)
+_HOLDERS = (_RULE, _SENSITIVITY, _REFERENCE)
 NAMES = tuple(holder.name for holder in _HOLDERS)
 _OWN_RULE = ("threshold_rule", "sensitivity")
 
@@ -68,19 +87,34 @@ def evaluate(request: requests.Request) -> str:
     reference = reference_table.read(_REFERENCE.value) if _REFERENCE.value else None
     model = models.load_risk(request.model)
     data = study_data.open_for(model, request.data)
+    subjects = record_groups.read(request.data)
     with requests.shards_read():
         found = _scored(model, data, request.split, request.batch)
         threshold = fixed or _chosen(model, data, request, found)
     known = found.known()
-    summary = classification.summary(known.risks, known.outcomes, threshold.value, threshold.source, _SEED.value)
+    summary = _summary(known, threshold, record_groups.groups(subjects, known.names))
     summary |= _compared(known, reference) if reference else {}
     summary["notes"] += _notes(model, data, request.split, known, threshold)
     summary |= {"threshold_chosen_on": threshold.chosen_on, **_facts(request.split, model, data, found, known)}
+    rows = [{**row, **record_groups.columns(subjects, row["study"])} for row in studies.rows(found, threshold.value)]
     with atomic.atomic_directory(request.output_dir) as folder:
-        atomic.write_json(folder / "summary.json", summary)
-        atomic.write_csv(folder / "studies.csv", studies.rows(found, threshold.value), studies.ROW_FIELDS)
-        risk_figures.draw(folder, known.risks, known.outcomes, threshold.value)
+        atomic.write_json(folder / "summary.json", keypoints.as_json(summary))
+        atomic.write_csv(folder / "studies.csv", rows, (*studies.ROW_FIELDS, *record_groups.COLUMNS))
+        pictures = risk_figures.draw(folder, known.risks, known.outcomes, threshold.value)
+        evaluation_board.studies(folder / loop.BOARD, summary, known.risks, known.outcomes, pictures)
     return "\n".join([*(f"note: {note}" for note in summary["notes"]), f"{_closing(summary)}: {request.output_dir}"])
+
+
+def _summary(known: studies.Studies, threshold: _Threshold, groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    drawn = interval_flags.SEED.value, interval_flags.CONFIDENCE.value
+    summary = classification.summary(
+        known.risks, known.outcomes, threshold.value, threshold.source, *drawn, known.patients,
+        resamples=interval_flags.RESAMPLES.value,
+    )  # fmt: skip
+    return summary | {
+        "decision_curve": decision_curve.curve(known.risks, known.outcomes).to_dict(),
+        "groups": risk_groups.by_level(known, groups, threshold.value, *drawn, interval_flags.RESAMPLES.value),
+    }
 
 
 def _rule_given() -> bool:
@@ -119,14 +153,14 @@ def _compared(known: studies.Studies, reference: dict[str, float]) -> dict[str, 
             f"--reference: {len(missing)} of {len(known)} studies have no score, the first is '{missing[0]}'."
         )
     scores = np.array([reference[name] for name in known.names])
-    other = auc.area(scores, known.outcomes)
-    gap = auc.difference(known.risks, scores, known.outcomes)
+    other = auc.area(scores, known.outcomes, patients=known.patients).to_dict()
+    gap = auc.difference(known.risks, scores, known.outcomes, patients=known.patients)
     return {
-        "reference_auc": other.value,
-        "reference_auc_ci": other.interval and list(other.interval),
-        "auc_difference": gap.value,
-        "auc_difference_ci": gap.interval and list(gap.interval),
-        "auc_difference_p": gap.p,
+        "reference_auc": other["value"],
+        "reference_auc_ci": other["ci"],
+        "auc_difference": gap.to_dict()["value"],
+        "auc_difference_ci": gap.to_dict()["ci"],
+        "auc_difference_p": None if math.isnan(gap.p) else gap.p,
     }
 
 
@@ -146,8 +180,6 @@ def _notes(
             "the threshold was chosen again on the validation studies of these data, on which the model was not "
             "trained: --threshold_from=RUN freezes that of an earlier run."
         )
-    if (patients := len(set(known.patients))) < len(known):
-        notes.append(f"{len(known)} studies of {patients} patients: the intervals are too narrow.")
     return notes
 
 

@@ -127,7 +127,7 @@ def localisation(errors_mm: ArrayLike, errors_by_side: ArrayLike, limits: Limits
     every, side = (np.ravel(np.asarray(values, np.float64)) for values in (errors_mm, errors_by_side))
     every, side = every[~np.isnan(every)], side[~np.isnan(side)]
     there = every[np.isfinite(every)]
-    rates = {f"sdr_{limit:g}mm".replace(".", "_"): _share(every <= limit) for limit in SDR_MM}
+    rates = {sdr_name(limit): _share(every <= limit) for limit in SDR_MM}
     return {
         "n_points": len(every),
         "n_not_found": int(np.isinf(side).sum()),
@@ -139,6 +139,11 @@ def localisation(errors_mm: ArrayLike, errors_by_side: ArrayLike, limits: Limits
         "pck": _share(side < limits.pck),
         "pck_mm": _share(every < limits.pck_mm),
     }
+
+
+def sdr_name(limit_mm: float) -> str:
+    """Returns how the share of points within a limit is called, sdr_2_5mm for 2.5."""
+    return f"sdr_{limit_mm:g}mm".replace(".", "_")
 
 
 def verdicts(schema: landmarks.Schema, millimetres: Mapping[str, Array]) -> Codes:
@@ -155,6 +160,17 @@ def verdicts(schema: landmarks.Schema, millimetres: Mapping[str, Array]) -> Code
     positive = np.any([distance.is_positive(millimetres[distance.name]) for distance in ruled], axis=0)
     known = np.all([np.isfinite(millimetres[distance.name]) for distance in ruled], axis=0)
     return np.where(positive, POSITIVE, np.where(known, NEGATIVE, UNKNOWN)).astype(np.int8)
+
+
+def rules(schema: landmarks.Schema, millimetres: Mapping[str, Array]) -> dict[str, Codes]:
+    """Returns the verdict of each film by each distance alone, and under `verdict` by all of them.
+
+    Args:
+      schema: the rules.
+      millimetres: float64 [film] by distance; NaN where unknown.
+    """
+    alone = {d.name: verdicts(dataclasses.replace(schema, distances=(d,)), millimetres) for d in schema.distances}
+    return {**alone, "verdict": verdicts(schema, millimetres)} if alone else {}
 
 
 def deviation(truth: Array, found: Array) -> dict[str, Any]:
@@ -209,7 +225,7 @@ def measures(films: Films, schema: landmarks.Schema, limits: Limits) -> dict[str
         "n_without_spacing": int((~np.isfinite(films.spacing).all(-1)).sum()),
         **localisation(films.errors_mm, films.errors_by_side, limits),
         **_of_distances(schema, truth, found),
-        **_of_verdicts(_by_rule(schema, truth), _by_rule(schema, found)),
+        **_of_verdicts(rules(schema, truth), rules(schema, found)),
     }
 
 
@@ -249,7 +265,7 @@ def by_patient(films: Films, schema: landmarks.Schema) -> dict[str, Any]:
     truth, found = (schema.measure(points, films.spacing) for points in (films.truth, films.found))
     worst_truth = {d.name: _worst(d, truth[d.name], truth[d.name], groups) for d in schema.distances}
     worst_found = {d.name: _worst(d, found[d.name], truth[d.name], groups) for d in schema.distances}
-    true_rules, found_rules = _by_rule(schema, truth), _by_rule(schema, found)
+    true_rules, found_rules = rules(schema, truth), rules(schema, found)
     pairs = {name: _patient_codes(true_rules[name], found_rules[name], groups) for name in true_rules}
     true_codes, found_codes = ({name: pair[side] for name, pair in pairs.items()} for side in (0, 1))
     rows = [
@@ -305,7 +321,7 @@ def rows(films: Films, schema: landmarks.Schema) -> list[dict[str, Any]]:
     is none. Points are native canonical pixels.
     """
     truth, found = (schema.measure(points, films.spacing) for points in (films.truth, films.found))
-    true_rules, found_rules = _by_rule(schema, truth), _by_rule(schema, found)
+    true_rules, found_rules = rules(schema, truth), rules(schema, found)
     errors, result = films.errors_mm, []
     for film, image in enumerate(films.names):
         start = {"image": image, "patient": films.patients[film], "position": films.positions[film]}
@@ -375,12 +391,6 @@ def _groups(keys: Sequence[str]) -> list[tuple[str, NDArray[np.intp]]]:
     """Returns each key with the numbers of its films, sorted by key."""
     array = np.array(keys, object)
     return [(key, np.flatnonzero(array == key)) for key in sorted(set(keys))]
-
-
-def _by_rule(schema: landmarks.Schema, millimetres: Mapping[str, Array]) -> dict[str, Codes]:
-    """Returns the verdict of each film by each distance alone, and under `verdict` by all of them."""
-    alone = {d.name: verdicts(dataclasses.replace(schema, distances=(d,)), millimetres) for d in schema.distances}
-    return {**alone, "verdict": verdicts(schema, millimetres)} if alone else {}
 
 
 def _of_distances(schema: landmarks.Schema, truth: Mapping[str, Array], found: Mapping[str, Array]) -> dict[str, Any]:

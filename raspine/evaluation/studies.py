@@ -53,9 +53,13 @@ class Studies:
 
     def known(self) -> "Studies":
         """Returns the studies whose outcome is known."""
-        places = np.flatnonzero(self.outcomes != study_records.UNKNOWN)
-        texts = {name: tuple(getattr(self, name)[place] for place in places) for name in _TEXTS}
-        return Studies(risks=self.risks[places], outcomes=self.outcomes[places], **texts)
+        return self.take(np.flatnonzero(self.outcomes != study_records.UNKNOWN))
+
+    def take(self, places: Sequence[int] | NDArray[np.intp]) -> "Studies":
+        """Returns some of the studies, by number."""
+        kept = np.asarray(places, np.intp)
+        texts = {name: tuple(getattr(self, name)[place] for place in kept) for name in _TEXTS}
+        return Studies(risks=self.risks[kept], outcomes=self.outcomes[kept], **texts)
 
 
 def scored(

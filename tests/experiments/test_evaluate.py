@@ -32,7 +32,7 @@ def output(
 
 def test_the_outputs_are_complete(output: pathlib.Path) -> None:
     assert sorted(path.name for path in output.iterdir()) == [
-        "distances.png", "films.csv", "landmarks.png", "overlays", "summary.json",
+        "distances.png", "films.csv", "landmarks.png", "overlays", "raters.csv", "summary.json", "tensorboard",
     ]  # fmt: skip
     assert [path.name.split("_")[0] for path in sorted((output / "overlays").iterdir())] == ["best", "median", "worst"]
 

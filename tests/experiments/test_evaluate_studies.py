@@ -17,7 +17,7 @@ from raspine import program, study_records
 
 COUNTS = {"train": 3, "validation": 6, "test": 8}
 PICTURES = ["confusion.png", "precision_recall.png", "risks.png", "roc.png"]
-FIELDS = "study,patient,outcome,risk,verdict,rater1,rater2,consensus,flags"
+FIELDS = "study,patient,outcome,risk,verdict,rater1,rater2,consensus,flags,age,sex,scanner,spacing_source"
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,9 @@ def done(
 
 def test_the_outputs_are_complete(done: dict[str, Any], data: pathlib.Path) -> None:
     folder = done["places"]["youden"]
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*PICTURES, "studies.csv", "summary.json"])
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [*PICTURES, "studies.csv", "summary.json", "tensorboard"]
+    )
     for name in PICTURES:
         picture = cv2.imread(str(folder / name))
         assert picture is not None
@@ -191,7 +193,8 @@ AGAIN = "the threshold was chosen again on the validation studies of these data"
 def test_figures_that_are_too_good_and_thresholds_chosen_again_are_said(
     done: dict[str, Any], run: str, expected: list[str]
 ) -> None:
-    notes = done[run]["notes"]
+    undefined = (": undefined, ", ": no bound, ", ": no interval", ": interval ")
+    notes = [note for note in done[run]["notes"] if not any(part in note for part in undefined)]
     assert len(notes) == len(expected), notes
     for note, start in zip(notes, expected, strict=True):
         assert start in note
