@@ -7,13 +7,19 @@ READY := $(VENV)/.ready
 
 PEERS := build/peers
 
-.PHONY: demo test lint format bench-peers clean
+.PHONY: demo test browser lint format bench-peers clean
 
 demo: $(READY)
 	$(BIN)/python -m experiments.demo --output_dir=build/demo
 
-test: $(READY) lint
+test: $(READY) browser lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The report's pages and charts are looked at in a real browser.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
+		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; } \
+		|| { echo 'make test needs Debian'"'"'s packages chromium and chromium-driver: install them as root.' >&2; exit 1; }
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
