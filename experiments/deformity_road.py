@@ -62,6 +62,7 @@ def run(work: pathlib.Path, results: pathlib.Path, plan: Plan) -> None:
     _evaluate(work, model)
     _predict(work, model, plan)
     _collect(work, results)
+    steps.report(results)
 
 
 def _make_records(work: pathlib.Path, plan: Plan) -> None:
@@ -140,7 +141,7 @@ def _collect(work: pathlib.Path, results: pathlib.Path) -> None:
     shutil.copytree(work / "explained", results / "explained")
     for name in ("predictions.json", "predictions.csv", "refused.csv", "overlays"):
         shutil.move(work / "predicted" / name, results / name)
-    shutil.copytree(work / "run" / "best", results / "best")
+    steps.collect(work, results)
 
 
 def figures(work: pathlib.Path, results: pathlib.Path) -> list[str]:

@@ -3,6 +3,7 @@
 import csv
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -23,6 +24,21 @@ def run(title: str, module: str, *arguments: str) -> None:
     finished = subprocess.run([sys.executable, "-m", module, *arguments], check=False)
     if finished.returncode:
         raise program.NothingDone(f"{module} ended with status {finished.returncode}; see its message above.")
+
+
+def collect(work: pathlib.Path, results: pathlib.Path) -> None:
+    """Copies what results rest on beside them: the model, how it was trained, and what the data set says of itself."""
+    shutil.copytree(work / "run" / "best", results / "best")
+    shutil.copy(work / "run" / "run.json", results)
+    (results / "data").mkdir()
+    for name in ("dataset.json", "records.csv", "refused.csv"):
+        shutil.copy(work / "records" / name, results / "data")
+
+
+def report(results: pathlib.Path) -> None:
+    """Makes the page and the model card of a result folder."""
+    page, card = results / "report.html", results / "model_card.md"
+    run("writing the report", "experiments.report", f"--run={results}", f"--output={page}", f"--card={card}")
 
 
 def claim(folder: pathlib.Path, marker: str) -> None:

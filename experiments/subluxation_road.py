@@ -24,7 +24,8 @@ def run(work: pathlib.Path, results: pathlib.Path, patients: int, unseen: int, s
     _make_films(work, patients, unseen, seed)
     _train(work, seed)
     _measure_unseen(work, results)
-    shutil.copytree(work / "run" / "best", results / "best")
+    steps.collect(work, results)
+    steps.report(results)
 
 
 def _make_films(work: pathlib.Path, patients: int, unseen: int, seed: int) -> None:

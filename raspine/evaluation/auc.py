@@ -1,7 +1,8 @@
-"""Area under the ROC curve with DeLong's interval, and the difference of two areas on the same patients.
+"""Area under the ROC curve with its interval, and the difference of two areas on the same patients.
 
 DeLong, DeLong, Clarke-Pearson, Comparing the areas under two or more correlated receiver operating characteristic
 curves, Biometrics 44 (1988); in O(n log n) through midranks after Sun and Xu, IEEE Signal Processing Letters 21 (2014).
+Several studies of a patient: Obuchowski, Nonparametric analysis of clustered ROC curve data, Biometrics 53 (1997).
 """
 
 import dataclasses
@@ -9,127 +10,215 @@ import math
 import statistics
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from raspine.evaluation import scored
-from raspine.evaluation.intervals import Interval, normal_quantile
+from raspine.evaluation.estimate import UNDEFINED, Estimate, Interval
+from raspine.evaluation.intervals import normal_quantile
+
+METHODS = ("delong_logit", "delong", "newcombe", "hanley_mcneil")
 
 # Rounding leaves about 1e-32; one swapped pair among 100,000 patients of each class gives 1e-20.
 _ROUNDING = 1e-24
-_TOO_FEW = "DeLong's variance needs two positive and two negative patients"
+_CLUSTERED = {"delong_logit": "obuchowski_logit", "delong": "obuchowski"}
+_TOO_FEW = "the variance needs two patients with a positive and two with a negative outcome"
+_ZERO = "the estimated variance is zero"
+
+Placements = tuple[scored.Scores, scored.Scores]
 
 
 @dataclasses.dataclass(frozen=True)
-class Area:
-    """An area under the ROC curve.
+class Area(Estimate):
+    """An area under the ROC curve, 0..1.
 
     Attributes:
-      value: 0..1; None without positive or without negative patients.
-      interval: its ends, within 0..1; None when there is no area.
-      standard_error: DeLong's; None where it cannot be estimated.
-      method: `delong`, `newcombe` or empty.
-      note: why something is missing or another method was used; empty otherwise.
+      standard_error: DeLong's, or Obuchowski's of several rows a patient; NaN where it cannot be estimated.
     """
 
-    value: float | None
-    interval: Interval | None
-    standard_error: float | None
-    method: str
-    note: str = ""
+    standard_error: float = math.nan
 
 
 @dataclasses.dataclass(frozen=True)
-class Difference:
-    """The first area minus the second, on the same patients.
+class Difference(Estimate):
+    """The first area minus the second, on the same patients, -1..1.
 
     Attributes:
-      value: -1..1; None without positive or without negative patients.
-      interval: its ends, within -1..1; None where the variance cannot be estimated.
-      p: two-sided, of no difference; None where the variance cannot be estimated.
-      note: why something is missing; empty otherwise.
+      p: two-sided, of no difference; NaN where the variance cannot be estimated.
     """
 
-    value: float | None
-    interval: Interval | None
-    p: float | None
-    note: str = ""
+    p: float = math.nan
 
 
-def area(scores: ArrayLike, outcomes: ArrayLike, confidence: float = 0.95) -> Area:
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Case:
+    """Checked outcomes, and the number of each row's patient."""
+
+    positive: scored.Outcomes
+    patients: NDArray[np.intp]
+
+    @property
+    def is_clustered(self) -> bool:
+        return int(self.patients.max()) + 1 < self.patients.size
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Patients with a positive, and patients with a negative row."""
+        return np.unique(self.patients[self.positive]).size, np.unique(self.patients[~self.positive]).size
+
+    @property
+    def missing(self) -> str:
+        if self.positive.all() or not self.positive.any():
+            only = "positive" if self.positive.any() else "negative"
+            return f"no ROC curve, all {self.positive.size} outcomes are {only}"
+        return ""
+
+
+def area(
+    scores: ArrayLike,
+    outcomes: ArrayLike,
+    confidence: float = 0.95,
+    method: str = "delong_logit",
+    patients: ArrayLike | None = None,
+) -> Area:
     """Returns the area under the ROC curve (ties count half) with its interval.
 
-    The interval is DeLong's, clipped to 0..1. Where DeLong's variance is zero (perfect separation) or cannot be
-    estimated (a single positive or negative patient) it is Newcombe's pseudo-score interval instead (method 5 in
-    Statistics in Medicine 25 (2006) 559-573). With few positives and a high area DeLong's interval is too narrow: of
-    normal scores with 6 positive and 40 negative patients and area 0.96 it holds the truth in 85 % of samples, with 12
-    and 55 and area 0.80 in 91 %.
+    `delong_logit` (recommended): DeLong's variance on the logit scale, so that the ends stay within 0..1 and the
+    interval leans towards 1/2 (Pepe, The Statistical Evaluation of Medical Tests (2003), section 5.2). `delong`: the
+    same variance on the plain scale, clipped; too narrow with few positives and a high area (of 2,000 cohorts of 12
+    positive and 55 negative patients with area 0.82 it held the truth in 90 %, on the logit scale in 95 %).
+    `hanley_mcneil`: Hanley and McNeil's variance (Radiology 143 (1982)), clipped. `newcombe`: pseudo-score interval,
+    method 5 in Newcombe, Statistics in Medicine 25 (2006) 559-573.
+
+    When patients have several rows, DeLong's variance gives way to Obuchowski's (`obuchowski_logit`, `obuchowski`).
+    Where the variance is zero (perfect separation) or cannot be estimated (a single positive or negative patient) both
+    give way to `newcombe`, counting patients. Newcombe's and Hanley and McNeil's intervals take rows as independent
+    when they are asked for.
 
     Args:
       scores: float [patient], higher for more risk.
       outcomes: int [patient], 1 positive, 0 negative.
       confidence: 0..1.
+      method: one of METHODS.
+      patients: any [row], whom each row belongs to; None when each is another patient.
 
     Raises:
-      ScoresError: scores and outcomes do not fit.
+      ScoresError: scores, outcomes and patients do not fit.
+      ValueError: the method is not known.
     """
-    numbers, positive = scored.checked(scores, outcomes)
+    if method not in METHODS:
+        raise ValueError(f"the interval of an AUC is one of {', '.join(METHODS)}. Received: {method}.")
+    numbers, case = _checked(scores, outcomes, patients)
     z = normal_quantile(confidence)
-    missing = _missing_class(positive)
-    if missing:
-        return Area(None, None, None, "", missing)
-    placements = _placements(numbers, positive)
-    value, variance = float(placements[0].mean()), _variance(placements)
-    if variance > _ROUNDING:
-        error = math.sqrt(variance)
-        return Area(value, (max(0.0, value - z * error), min(1.0, value + z * error)), error, "delong")
-    interval = _newcombe(value, int(positive.sum()), int((~positive).sum()), z)
-    if math.isnan(variance):
-        return Area(value, interval, None, "newcombe", f"{_TOO_FEW}: interval of the AUC by Newcombe's method 5.")
-    return Area(
-        value, interval, 0.0, "newcombe", "DeLong's variance is zero: interval of the AUC by Newcombe's method 5."
-    )
+    if case.missing:
+        return Area(math.nan, n=numbers.size, note=case.missing)
+    placements = _placements(numbers, case.positive)
+    value, variance = float(placements[0].mean()), _variance(placements, case)
+    error = math.nan if math.isnan(variance) else math.sqrt(variance) if variance > _ROUNDING else 0.0
+    interval, name, note = _interval(method, value, error, case, z)
+    return Area(value, interval, numbers.size, name, note, error)
 
 
-def difference(first: ArrayLike, second: ArrayLike, outcomes: ArrayLike, confidence: float = 0.95) -> Difference:
+def difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    outcomes: ArrayLike,
+    confidence: float = 0.95,
+    patients: ArrayLike | None = None,
+) -> Difference:
     """Returns how much the first score's area exceeds the second's, by DeLong's paired comparison.
+
+    When patients have several rows the variance is Obuchowski's.
 
     Args:
       first: float [patient], higher for more risk.
       second: float [patient], of the same patients in the same order.
       outcomes: int [patient], 1 positive, 0 negative.
       confidence: 0..1.
+      patients: any [row], whom each row belongs to; None when each is another patient.
 
     Raises:
-      ScoresError: scores and outcomes do not fit.
+      ScoresError: scores, outcomes and patients do not fit.
     """
-    one, positive = scored.checked(first, outcomes)
+    one, case = _checked(first, outcomes, patients)
     two, _ = scored.checked(second, outcomes)
     z = normal_quantile(confidence)
-    missing = _missing_class(positive)
-    if missing:
-        return Difference(None, None, None, missing)
-    pairs = zip(_placements(one, positive), _placements(two, positive), strict=True)
+    if case.missing:
+        return Difference(math.nan, n=one.size, note=case.missing)
+    pairs = zip(_placements(one, case.positive), _placements(two, case.positive), strict=True)
     of_positive, of_negative = (here - there for here, there in pairs)
-    gap, variance = float(of_positive.mean()), _variance((of_positive, of_negative))
+    gap, variance = float(of_positive.mean()), _variance((of_positive, of_negative), case)
     if math.isnan(variance):
-        return Difference(gap, None, None, f"{_TOO_FEW}: no interval of the difference.")
+        return Difference(gap, n=one.size, note=f"no interval of the difference, {_TOO_FEW}")
+    name = "obuchowski" if case.is_clustered else "delong"
     if variance <= _ROUNDING:
         if abs(gap) < 1e-12:
-            return Difference(0.0, (0.0, 0.0), 1.0, "both scores rank the patients alike.")
-        return Difference(gap, None, None, "DeLong's variance of the difference is zero: no interval.")
+            return Difference(0.0, (0.0, 0.0), one.size, name, "both scores rank the patients alike", 1.0)
+        return Difference(gap, n=one.size, note=f"no interval of the difference, {_ZERO}")
     error = math.sqrt(variance)
     p = 2 * statistics.NormalDist().cdf(-abs(gap) / error)
-    return Difference(gap, (max(-1.0, gap - z * error), min(1.0, gap + z * error)), p)
+    return Difference(gap, _clipped(gap, z * error, -1.0), one.size, name, p=p)
 
 
-def _missing_class(positive: scored.Outcomes) -> str:
-    if positive.all() or not positive.any():
-        only = "positive" if positive.any() else "negative"
-        return f"no ROC curve: all {positive.size} outcomes are {only}."
-    return ""
+def hanley_mcneil(value: float, positives: int, negatives: int, confidence: float = 0.95) -> Interval:
+    """Returns the interval of a printed area, from nothing but the numbers of patients.
+
+    Hanley and McNeil, The meaning and use of the area under a ROC curve, Radiology 143 (1982).
+
+    Args:
+      value: area, 0..1.
+      positives: patients with a positive outcome, 1 or more.
+      negatives: patients with a negative outcome, 1 or more.
+      confidence: 0..1.
+
+    Raises:
+      ValueError: the area is not between 0 and 1, or a class is empty.
+    """
+    if not (0 <= value <= 1 and min(positives, negatives) >= 1):
+        raise ValueError(
+            f"an area lies between 0 and 1, of 1 patient or more in each class. Received: {value}, {positives}, "
+            f"{negatives}."
+        )
+    above = (positives - 1) * (value / (2 - value) - value**2)
+    below = (negatives - 1) * (2 * value**2 / (1 + value) - value**2)
+    error = math.sqrt((value * (1 - value) + above + below) / (positives * negatives))
+    return _clipped(value, normal_quantile(confidence) * error, 0.0)
 
 
-def _placements(scores: scored.Scores, positive: scored.Outcomes) -> tuple[scored.Scores, scored.Scores]:
+def _checked(scores: ArrayLike, outcomes: ArrayLike, patients: ArrayLike | None) -> tuple[scored.Scores, _Case]:
+    numbers, positive = scored.checked(scores, outcomes)
+    return numbers, _Case(positive, scored.patient_codes(patients, numbers.size))
+
+
+def _interval(method: str, value: float, error: float, case: _Case, z: float) -> tuple[Interval, str, str]:
+    """Returns the interval, the name of its method, and why it is another than was asked for."""
+    rows = int(case.positive.sum()), int((~case.positive).sum())
+    if method == "newcombe":
+        return _newcombe(value, *rows, z), method, ""
+    if method == "hanley_mcneil":
+        confidence = 2 * statistics.NormalDist().cdf(z) - 1
+        if 0 < value < 1:
+            return hanley_mcneil(value, *rows, confidence), method, ""
+        return UNDEFINED, "", f"no interval, {_ZERO}"
+    if not error > 0:
+        reason = _TOO_FEW if math.isnan(error) else _ZERO
+        return _newcombe(value, *case.sizes, z), "newcombe", f"interval by Newcombe's method 5, since {reason}"
+    name = _CLUSTERED[method] if case.is_clustered else method
+    if method == "delong":
+        return _clipped(value, z * error, 0.0), name, ""
+    return _on_logit_scale(value, z * error), name, ""
+
+
+def _clipped(value: float, half: float, bottom: float) -> Interval:
+    return max(bottom, value - half), min(1.0, value + half)
+
+
+def _on_logit_scale(value: float, half: float) -> Interval:
+    middle, reach = special.logit(value), half / (value * (1 - value))
+    return float(special.expit(middle - reach)), float(special.expit(middle + reach))
+
+
+def _placements(scores: scored.Scores, positive: scored.Outcomes) -> Placements:
     """Returns the share of negatives below each positive, and of positives above each negative; ties count half."""
     ranks = _midranks(scores)
     below = (ranks[positive] - _midranks(scores[positive])) / (~positive).sum()
@@ -142,11 +231,29 @@ def _midranks(values: scored.Scores) -> scored.Scores:
     return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
-def _variance(placements: tuple[scored.Scores, scored.Scores]) -> float:
-    """Returns DeLong's variance of the mean placement; NaN when a class has a single patient."""
-    if min(part.size for part in placements) < 2:
+def _variance(placements: Placements, case: _Case) -> float:
+    """Returns Obuchowski's variance of the mean placement, DeLong's when each row is another patient.
+
+    NaN when only one patient has a positive, or only one a negative row.
+    """
+    with_positive, with_negative = case.sizes
+    if min(with_positive, with_negative) < 2:
         return math.nan
-    return float(sum(np.var(part, ddof=1) / part.size for part in placements))
+    count = int(case.patients.max()) + 1
+    # What each patient adds to the area: the sum of its centred placements.
+    of_positive, of_negative = (
+        np.bincount(case.patients[rows], part - part.mean(), minlength=count) / part.size
+        for part, rows in zip(placements, (case.positive, ~case.positive), strict=True)
+    )
+    return float(
+        _unbiased(with_positive) * (of_positive @ of_positive)
+        + _unbiased(with_negative) * (of_negative @ of_negative)
+        + 2 * _unbiased(count) * (of_positive @ of_negative)
+    )
+
+
+def _unbiased(count: int) -> float:
+    return count / (count - 1)
 
 
 def _newcombe(value: float, positives: int, negatives: int, z: float) -> Interval:

@@ -1,12 +1,15 @@
-"""The four cells of a decision, and the shares that follow from them; None where a denominator is empty."""
+"""The four cells of a decision, and the figures that follow from them; NaN where a figure is undefined."""
 
 import dataclasses
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from raspine.evaluation import scored
+from raspine.evaluation import scored, weighted_figures
+
+Array = NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +35,12 @@ class Confusion:
     @property
     def n(self) -> int:
         """Patients altogether."""
-        return self.tp + self.fn + self.fp + self.tn
+        return sum(self.counts)
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """tp, fn, fp, tn."""
+        return self.tp, self.fn, self.fp, self.tn
 
     @property
     def shares(self) -> dict[str, tuple[int, int]]:
@@ -46,25 +54,55 @@ class Confusion:
         }
 
     @property
-    def f1(self) -> float | None:
+    def f1(self) -> float:
         """F1 of the positive class (binary, never averaged over classes)."""
-        return ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+        return self._figure("f1")
 
     @property
-    def balanced_accuracy(self) -> float | None:
+    def balanced_accuracy(self) -> float:
         """Mean of sensitivity and specificity."""
-        sensitivity, specificity = (ratio(*self.shares[name]) for name in ("sensitivity", "specificity"))
-        return None if sensitivity is None or specificity is None else (sensitivity + specificity) / 2
+        return self._figure("balanced_accuracy")
 
     @property
-    def mcc(self) -> float | None:
-        """Matthews' correlation of decision and outcome; None when either is always the same."""
-        tp, fn, fp, tn = self.tp, self.fn, self.fp, self.tn
-        return ratio(tp * tn - fp * fn, math.sqrt((tp + fn) * (tp + fp) * (tn + fn) * (tn + fp)))
+    def mcc(self) -> float:
+        """Matthews' correlation of decision and outcome; NaN when either is always the same."""
+        return self._figure("mcc")
+
+    @property
+    def kappa(self) -> float:
+        """Cohen's kappa of decision and outcome; NaN when both are always the same."""
+        return self._figure("kappa")
+
+    @property
+    def lr_positive(self) -> float:
+        """Likelihood ratio of a positive call; NaN without a false positive, where it has no bound."""
+        return self._figure("lr_positive")
+
+    @property
+    def lr_negative(self) -> float:
+        """Likelihood ratio of a negative call; NaN without a true negative, where it has no bound."""
+        return self._figure("lr_negative")
+
+    @property
+    def odds_ratio(self) -> float:
+        """Diagnostic odds ratio; NaN without a false positive or a false negative, where it has no bound."""
+        return self._figure("odds_ratio")
+
+    def reason(self, name: str) -> str:
+        """Returns why a figure is undefined, for people; empty where nothing speaks against it.
+
+        Args:
+          name: of FORMULAS.
+        """
+        return next((text for text, is_so in _REASONS[name] if is_so(self)), "")
 
     def to_dict(self) -> dict[str, int]:
         """Returns the cells by name."""
         return dataclasses.asdict(self)
+
+    def _figure(self, name: str) -> float:
+        tp, fn, fp, tn = np.array(self.counts, np.float64)[:, None]
+        return float(FORMULAS[name](tp, fn, fp, tn)[0])
 
 
 def at(scores: ArrayLike, outcomes: ArrayLike, threshold: float) -> Confusion:
@@ -81,11 +119,68 @@ def at(scores: ArrayLike, outcomes: ArrayLike, threshold: float) -> Confusion:
     numbers, positive = scored.checked(scores, outcomes)
     if math.isnan(threshold):
         raise scored.ScoresError("the threshold is a number. Received: nan.")
-    called = numbers >= threshold
-    counts = np.bincount(2 * positive + called, minlength=4)
-    return Confusion(tp=int(counts[3]), fn=int(counts[2]), fp=int(counts[1]), tn=int(counts[0]))
+    return of_calls(numbers >= threshold, positive)
 
 
-def ratio(part: float, whole: float) -> float | None:
-    """Returns part / whole, None when there is no whole."""
-    return part / whole if whole else None
+def of_calls(called: NDArray[np.bool_], positive: NDArray[np.bool_]) -> Confusion:
+    """Counts decisions.
+
+    Args:
+      called: bool [patient], whether called positive.
+      positive: bool [patient], whether the outcome is positive.
+    """
+    tn, fp, fn, tp = (int(count) for count in np.bincount(2 * positive + called, minlength=4))
+    return Confusion(tp, fn, fp, tn)
+
+
+def ratio(part: float, whole: float) -> float:
+    """Returns part / whole, NaN when there is no whole."""
+    return part / whole if whole else math.nan
+
+
+def _lr_positive(tp: Array, fn: Array, fp: Array, tn: Array) -> Array:
+    return _ratio(tp * (fp + tn), fp * (tp + fn))
+
+
+def _lr_negative(tp: Array, fn: Array, fp: Array, tn: Array) -> Array:
+    return _ratio(fn * (fp + tn), tn * (tp + fn))
+
+
+_ratio = weighted_figures.ratio
+
+# Arrays of cells go through them as well, so that resamples need no loop.
+FORMULAS: dict[str, weighted_figures.OfCells] = {
+    "sensitivity": lambda tp, fn, fp, tn: _ratio(tp, tp + fn),
+    "specificity": lambda tp, fn, fp, tn: _ratio(tn, tn + fp),
+    "ppv": lambda tp, fn, fp, tn: _ratio(tp, tp + fp),
+    "npv": lambda tp, fn, fp, tn: _ratio(tn, tn + fn),
+    "accuracy": lambda tp, fn, fp, tn: _ratio(tp + tn, tp + fn + fp + tn),
+    "f1": weighted_figures.f1,
+    "balanced_accuracy": weighted_figures.balanced_accuracy,
+    "mcc": weighted_figures.mcc,
+    "kappa": weighted_figures.kappa,
+    "lr_positive": _lr_positive,
+    "lr_negative": _lr_negative,
+    "odds_ratio": lambda tp, fn, fp, tn: _ratio(tp * tn, fp * fn),
+}
+
+_Reason = tuple[str, Callable[[Confusion], bool]]
+_NO_POSITIVE: _Reason = ("undefined, no outcome is positive", lambda c: c.tp + c.fn == 0)
+_NO_NEGATIVE: _Reason = ("undefined, no outcome is negative", lambda c: c.fp + c.tn == 0)
+_NO_POSITIVE_CALL: _Reason = ("undefined, nothing is called positive", lambda c: c.tp + c.fp == 0)
+_NO_NEGATIVE_CALL: _Reason = ("undefined, nothing is called negative", lambda c: c.fn + c.tn == 0)
+_BOTH = (_NO_POSITIVE, _NO_NEGATIVE)
+_REASONS: dict[str, Sequence[_Reason]] = {
+    "sensitivity": (_NO_POSITIVE,),
+    "specificity": (_NO_NEGATIVE,),
+    "ppv": (_NO_POSITIVE_CALL,),
+    "npv": (_NO_NEGATIVE_CALL,),
+    "accuracy": (("undefined, there is no decision", lambda c: c.n == 0),),
+    "f1": (("undefined, no outcome is positive and nothing is called positive", lambda c: c.tp + c.fn + c.fp == 0),),
+    "balanced_accuracy": _BOTH,
+    "mcc": (*_BOTH, _NO_POSITIVE_CALL, _NO_NEGATIVE_CALL),
+    "kappa": (("undefined, all outcomes and all calls are the same", lambda c: max(c.tp, c.tn) == c.n),),
+    "lr_positive": (*_BOTH, ("no bound, there is no false positive", lambda c: c.fp == 0)),
+    "lr_negative": (*_BOTH, ("no bound, there is no true negative", lambda c: c.tn == 0)),
+    "odds_ratio": (*_BOTH, ("no bound, there is no wrong call in one of the classes", lambda c: c.fp * c.fn == 0)),
+}

@@ -5,6 +5,7 @@ called positive it is the lowest score.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +25,7 @@ class OperatingPoint:
       n: patients it was chosen on.
       positives: those with a positive outcome.
       sensitivity: on these patients.
-      specificity: on these patients; None without negative ones.
+      specificity: on these patients; NaN without negative ones.
     """
 
     threshold: float
@@ -32,7 +33,7 @@ class OperatingPoint:
     n: int
     positives: int
     sensitivity: float
-    specificity: float | None
+    specificity: float
 
     def __str__(self) -> str:
         return f"{self.rule}, {self.n} patients ({self.positives} positive)"
@@ -122,7 +123,7 @@ def _point(
         n=positive.size,
         positives=positives,
         sensitivity=float(tp[lowest] / positives),
-        specificity=float(1 - fp[lowest] / negatives) if negatives else None,
+        specificity=float(1 - fp[lowest] / negatives) if negatives else math.nan,
     )
 
 

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Method = Literal["t", "percentile", "bca"]
 Bounds = tuple[float, float]
 
-METHODS: tuple[str, ...] = get_args(Method)
+METHODS: tuple[Method, ...] = get_args(Method)
 TOLERATED = 0.05  # of the resamples may be undefined without a word
 _SAME = 1e-12  # relative; below it a spread is rounding
 _NAMES = {"percentile": "percentiles", "bca": "BCa"}

@@ -8,6 +8,7 @@ so that figures of one evaluation can be compared.
 Field and Welsh, Bootstrapping clustered data, Journal of the Royal Statistical Society B 69 (2007) 369-390.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 
@@ -41,7 +42,7 @@ def draws(clusters: ArrayLike, resamples: int = RESAMPLES, seed: int = 0) -> Flo
     Raises:
       ResamplingError: clusters is not a list, or a row has none.
     """
-    return _draws(_codes(clusters)[1], resamples, seed)
+    return _draws(_codes(clusters)[1], resamples, seed).copy()
 
 
 def shares(
@@ -239,11 +240,23 @@ def _codes(clusters: ArrayLike) -> tuple[Codes, int]:
 def _draws(count: int, resamples: int, seed: int) -> Floats:
     if resamples < 1:
         raise ResamplingError(f"there is at least one resample. Received: {resamples}.")
+    return (_kept if count * resamples <= _CELLS else _drawn)(count, resamples, seed)
+
+
+def _drawn(count: int, resamples: int, seed: int) -> Floats:
     if not count:
         return np.zeros((resamples, 0))
     drawn = np.random.default_rng(seed).integers(count, size=(resamples, count))
     drawn += np.arange(resamples)[:, None] * count
     return np.bincount(drawn.ravel(), minlength=resamples * count).reshape(resamples, count).astype(np.float64)
+
+
+@functools.lru_cache(maxsize=1)
+def _kept(count: int, resamples: int, seed: int) -> Floats:
+    """Returns the last draws again: all figures of an evaluation ask for the same."""
+    drawn = _drawn(count, resamples, seed)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def _without_each(count: int) -> Floats:

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from raspine import atomic
-from raspine.evaluation import auc, confusion, curves, intervals, scored
+from raspine.evaluation import auc, confusion, curves, scored
+from raspine.evaluation.estimate import Estimate
 
 _POSITIVE, _NEGATIVE, _THRESHOLD = "tab:red", "tab:blue", "black"
 _styled = matplotlib.rc_context({"font.size": 13, "axes.titlesize": 14, "savefig.dpi": 120})
@@ -64,7 +65,7 @@ def roc(
         _message(axes, area.note)
     else:
         axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1.2, label="chance")
-        axes.plot(curve.x, curve.y, color=_NEGATIVE, linewidth=2.2, label=f"AUC {_figure(area.value, area.interval)}")
+        axes.plot(curve.x, curve.y, color=_NEGATIVE, linewidth=2.2, label=f"AUC {_figure(area)}")
         if threshold is not None:
             cells = confusion.at(scores, outcomes, threshold)
             x, y = cells.fp / (cells.fp + cells.tn), cells.tp / (cells.tp + cells.fn)
@@ -98,7 +99,7 @@ def precision_recall(
     else:
         share = float(positive.mean())
         axes.axhline(share, color="0.6", linestyle="--", linewidth=1.2, label=f"prevalence {share:.2f}")
-        name = f"average precision {curves.average_precision(scores, outcomes):.2f}"
+        name = f"average precision {_figure(curves.average_precision(scores, outcomes))}"
         # From recall 1 to 0; each precision holds back to the next lower recall. The conventional precision 1 at
         # recall 0 belongs to no patient and is not drawn.
         precision = np.append(curve.y[:-1], curve.y[-2])
@@ -208,9 +209,9 @@ def _title(title: str, synthetic: bool) -> str:
     return f"{title}, synthetic patients" if synthetic else title
 
 
-def _figure(value: float | None, interval: intervals.Interval | None) -> str:
-    ends = "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
-    return f"{value:.2f}{ends}"
+def _figure(found: Estimate) -> str:
+    ends = f" [{found.interval[0]:.2f}, {found.interval[1]:.2f}]" if found.has_interval else ""
+    return f"{found.value:.2f}{ends}"
 
 
 def _range(numbers: scored.Scores) -> tuple[float, float]:

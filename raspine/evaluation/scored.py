@@ -38,3 +38,21 @@ def checked(scores: ArrayLike, outcomes: ArrayLike) -> tuple[Scores, Outcomes]:
             f"every outcome is 0 or 1. Received: {codes[row]} in row {row}; leave studies without outcome out."
         )
     return numbers, codes.astype(bool)
+
+
+def patient_codes(patients: ArrayLike | None, rows: int) -> NDArray[np.intp]:
+    """Returns the number of each row's patient, from 0.
+
+    Args:
+      patients: any [row], names or numbers; None when each row is another patient.
+      rows: how many there are.
+
+    Raises:
+      ScoresError: there is not one name a row.
+    """
+    if patients is None:
+        return np.arange(rows)
+    names = np.asarray(patients)
+    if names.shape != (rows,):
+        raise ScoresError(f"patients are a list, one a row. Received shape: {names.shape}, of {rows} rows.")
+    return np.unique(names, return_inverse=True)[1].astype(np.intp)

@@ -28,12 +28,14 @@ class Validation(loop.Validation):
         self._dataset, self._every, self._last = dataset, every, last_epoch
         self._logits = spread.Spread(subject.logits)
         self._scores: Scores | None = None
+        self._figures: dict[str, float] = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Scores when the epoch's turn has come."""
         if logs is not None and ((epoch + 1) % self._every == 0 or epoch + 1 == self._last):
             self._scores = self._score()
-            logs.update(figures(*self._scores))
+            self._figures = figures(*self._scores)
+            logs.update(self._figures)
 
     def _score(self) -> Scores:
         logits, outcomes = [], []
@@ -48,15 +50,16 @@ class Validation(loop.Validation):
         if self._scores is None:
             return None
         scores, self._scores = self._scores, None
-        return shown(*scores)
+        return shown(*scores, self._figures)
 
 
-def shown(risks: np.ndarray, outcomes: np.ndarray) -> board.Shown | None:
+def shown(risks: np.ndarray, outcomes: np.ndarray, found: dict[str, float]) -> board.Shown | None:
     """Returns what TensorBoard shows of scored studies: ROC and PR curve, the decisions at Youden's threshold, a table.
 
     Args:
       risks: float [study], 0..1.
       outcomes: int [study], 1 positive, 0 negative.
+      found: the figures of these studies by name.
 
     Returns:
       None where only one outcome occurs.
@@ -69,7 +72,7 @@ def shown(risks: np.ndarray, outcomes: np.ndarray) -> board.Shown | None:
         "ROC on the validation studies": _drawn(lambda path: risk_figures.roc(path, risks, outcomes, threshold)),
         "confusion matrix on the validation studies": _drawn(lambda path: risk_figures.confusion_matrix(path, cells)),
     }
-    rows = {name.removeprefix("val_"): f"{value:.3f}" for name, value in figures(risks, outcomes).items()}
+    rows = {name.removeprefix("val_"): f"{value:.3f}" for name, value in found.items()}
     counts = {"studies": f"{cells.n}", **{name: f"{count}" for name, count in cells.to_dict().items()}}
     return board.Shown(
         pictures=pictures,
@@ -86,7 +89,7 @@ def figures(risks: np.ndarray, outcomes: np.ndarray) -> dict[str, float]:
         return {"val_loss": float(loss)}
     return {
         "val_loss": float(loss),
-        "val_auc": float(auc.area(risks, outcomes).value or 0.0),
+        "val_auc": auc.area(risks, outcomes).value,
         "val_threshold": operating_point.youden(risks, outcomes).threshold,
     }
 

@@ -55,11 +55,12 @@ def test_titles_say_synthetic_when_asked(tmp_path: pathlib.Path, drawn: list[Fig
 
 
 def test_roc_shows_area_interval_and_operating_point(tmp_path: pathlib.Path, drawn: list[Figure]) -> None:
-    # Stata prints 0.8932 [0.83295, 0.95339] for these ratings (Hanley and McNeil 1982).
+    # Stata prints 0.8932, standard error 0.0307, for these ratings (Hanley and McNeil 1982): on the logit scale
+    # 2.1235 -+ 1.96 * 0.0307 / (0.8932 * 0.1068).
     counts = (33, 6, 6, 11, 2, 3, 2, 2, 11, 33)
     risk_figures.roc(tmp_path / "roc.png", np.repeat([*range(5)] * 2, counts), np.repeat([0, 1], [58, 51]), 3)
     found = lines(drawn[0])
-    assert {"chance", "AUC 0.89 [0.83, 0.95]", "threshold 3"} <= set(found)
+    assert {"chance", "AUC 0.89 [0.82, 0.94]", "threshold 3"} <= set(found)
     x, y = found["threshold 3"].get_data()
     assert (np.ravel(x)[0], np.ravel(y)[0]) == (pytest.approx(13 / 58), pytest.approx(44 / 51))
 
@@ -67,7 +68,7 @@ def test_roc_shows_area_interval_and_operating_point(tmp_path: pathlib.Path, dra
 def test_precision_recall_shows_prevalence_and_operating_point(tmp_path: pathlib.Path, drawn: list[Figure]) -> None:
     risk_figures.precision_recall(tmp_path / "pr.png", [0.9, 0.8, 0.6, 0.4], [1, 0, 1, 0], 0.5)
     found = lines(drawn[0])
-    assert {"prevalence 0.50", "average precision 0.83", "threshold 0.5"} <= set(found)
+    assert {"prevalence 0.50", "average precision 0.83 [0.11, 1.00]", "threshold 0.5"} <= set(found)
     x, y = found["threshold 0.5"].get_data()
     assert (np.ravel(x)[0], np.ravel(y)[0]) == (1.0, pytest.approx(2 / 3))
 

@@ -1,0 +1,214 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats import proportion
+
+from raspine.evaluation import auc, sample_size
+from raspine.evaluation.sample_size import Cases
+
+
+def _brute_width(n, share, confidence, method):
+    width = 0.0
+    for count in range(n + 1):
+        low, high = proportion.proportion_confint(count, n, alpha=1 - confidence, method=method)
+        width += math.comb(n, count) * share**count * (1 - share) ** (n - count) * (high - low)
+    return width
+
+
+@pytest.mark.parametrize("n", [1, 2, 12, 55, 200])
+@pytest.mark.parametrize(("share", "confidence"), [(0.75, 0.95), (0.02, 0.9), (0.995, 0.99)])
+def test_share_width_equals_statsmodels_averaged_over_all_counts(n, share, confidence):
+    wilson = sample_size.share_width(n, share, confidence)
+    exact = sample_size.share_width(n, share, confidence, "clopper_pearson")
+    assert wilson == pytest.approx(_brute_width(n, share, confidence, "wilson"), abs=1e-9)
+    assert exact == pytest.approx(_brute_width(n, share, confidence, "beta"), abs=1e-9)
+
+
+@pytest.mark.parametrize("method", ["wilson", "clopper_pearson"])
+@pytest.mark.parametrize("share", [0.5, 0.75, 0.97])
+@pytest.mark.parametrize("width", [0.4, 0.2, 0.15])
+def test_share_cases_are_the_smallest_of_all_that_suffice(method, share, width):
+    found = sample_size.share_cases(width, share, 0.95, method)
+    enough = [sample_size.share_width(n, share, 0.95, method) <= width for n in range(1, found + 60)]
+    assert enough == [False] * (found - 1) + [True] * 60
+
+
+def test_many_cases_approach_walds_formula():
+    # Wald's n = (2 z / width)^2 p (1 - p).
+    theirs = proportion.samplesize_confint_proportion(0.75, 0.005, 0.05)
+    assert sample_size.share_cases(0.01, 0.75) == pytest.approx(theirs, rel=0.001)
+
+
+def test_paper_1_had_12_of_67():
+    # The audit's Wilson interval of 9 of 12 is [0.468, 0.911]; the mean over all counts is a little narrower.
+    assert sample_size.share_width(12, 0.75) == pytest.approx(0.4264, abs=1e-4)
+    low, high = sample_size.auc_interval(0.82, Cases(12, 55), logit=False)
+    assert (low, high) == pytest.approx((0.668, 0.972), abs=5e-4)
+    assert (low, high) == pytest.approx(auc.hanley_mcneil(0.82, 12, 55), abs=1e-9)
+
+
+def test_hanley_and_mcneils_worked_example():
+    # Radiology 143 (1982), Table II and its text: 51 abnormal, 58 normal, area 0.893, standard error 0.032.
+    assert sample_size.auc_error(0.893, Cases(51, 58)) == pytest.approx(0.032, abs=6e-4)
+
+
+@pytest.mark.parametrize("area", [0.6, 0.82, 0.95])
+def test_binormal_error_is_the_spread_of_simulated_areas(area):
+    rng = np.random.default_rng(0)
+    apart = math.sqrt(2) * stats.norm.ppf(area)
+    positive = rng.normal(apart, 1, size=(20_000, 12))
+    negative = rng.normal(size=(20_000, 30))
+    found = (positive[:, :, None] > negative[:, None, :]).mean(axis=(1, 2))
+    assert sample_size.auc_error(area, Cases(12, 30), "binormal") == pytest.approx(found.std(), rel=0.02)
+
+
+def test_hanley_and_mcneils_error_is_that_of_exponential_scores():
+    rng = np.random.default_rng(0)
+    area = 0.82
+    # P(positive > negative) of exponential scores is rate / (rate + 1).
+    positive = rng.exponential(area / (1 - area), size=(20_000, 12))
+    negative = rng.exponential(1, size=(20_000, 30))
+    found = (positive[:, :, None] > negative[:, None, :]).mean(axis=(1, 2))
+    assert sample_size.auc_error(area, Cases(12, 30)) == pytest.approx(found.std(), rel=0.02)
+
+
+@pytest.mark.parametrize("variance", ["hanley_mcneil", "binormal"])
+@pytest.mark.parametrize("logit", [True, False])
+def test_auc_cases_are_the_smallest_of_all_that_suffice(variance, logit):
+    found = sample_size.auc_cases(0.2, 0.82, 0.18, 0.95, variance, logit)
+
+    def width(total):
+        positives = max(1, round(total * 0.18))
+        low, high = sample_size.auc_interval(0.82, Cases(positives, total - positives), 0.95, variance, logit)
+        return high - low
+
+    assert found.positives == round(found.total * 0.18)
+    assert width(found.total) <= 0.2 < width(found.total - 1)
+    assert all(width(total) <= 0.2 for total in range(found.total, found.total + 100))
+
+
+def test_enrolled():
+    assert sample_size.enrolled(12, 12 / 67) == 67
+    assert sample_size.enrolled(10, 0.3) == 34
+    surely = sample_size.enrolled(10, 0.3, 0.9)
+    assert stats.binom.sf(9, surely, 0.3) >= 0.9 > stats.binom.sf(9, surely - 1, 0.3)
+
+
+def test_design_effect_of_paper_2():
+    # 408 films of 86 patients with ICC 0.5 tell as much as 142 independent ones.
+    size = 408 / 86
+    assert 408 / sample_size.design_effect(size, 0.5) == pytest.approx(142.06, abs=0.01)
+    assert sample_size.effective(408, size, 0.5) == 142
+    assert sample_size.films(142, size, 0.5) == (408, 86)
+    assert sample_size.design_effect(7, 0) == 1
+    assert sample_size.design_effect(7, 1) == 7
+    # Eldridge, Ashby and Kerry (2006): 1 + ((cv^2 + 1) m - 1) ICC.
+    assert sample_size.design_effect(10, 0.05, 0.6) == pytest.approx(1 + (1.36 * 10 - 1) * 0.05)
+    assert sample_size.films(25, 1, 0) == (25, 25)
+
+
+def test_design_effect_is_the_variance_of_simulated_cluster_means():
+    rng = np.random.default_rng(0)
+    sizes = np.array([1, 2, 3, 4, 5, 6, 7] * 4)
+    patient = np.repeat(np.arange(sizes.size), sizes)
+    values = rng.normal(size=(20_000, sizes.size))[:, patient] + rng.normal(size=(20_000, patient.size))
+    variation = sizes.std() / sizes.mean()
+    expected = 2 * sample_size.design_effect(sizes.mean(), 0.5, variation) / patient.size
+    assert values.mean(axis=1).var() == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("n", [2, 10, 67])
+def test_bias_width_is_that_of_students_interval(n):
+    values = np.random.default_rng(n).normal(size=n)
+    theirs = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert sample_size.bias_width(n, values.std(ddof=1), 0.9) == pytest.approx(theirs.high - theirs.low)
+
+
+def test_limits_width_is_bland_and_altmans():
+    # Bland and Altman (1986): 17 pairs, SD 38.8 l/min, standard error of a limit sqrt(3 / n) SD = 16.3, t = 2.12.
+    assert sample_size.limits_width(17, 38.8) == pytest.approx(2 * 2.12 * 16.3, rel=0.02)
+
+
+def test_limits_width_is_the_spread_of_simulated_limits():
+    values = np.random.default_rng(0).normal(size=(40_000, 60))
+    upper = values.mean(axis=1) + 1.96 * values.std(axis=1, ddof=1)
+    expected = sample_size.limits_width(60, 1.0) / 2 / stats.t.ppf(0.975, 59)
+    assert upper.std() == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("sd", [0.5, 2.0])
+def test_pairs_are_the_smallest_that_suffice(sd):
+    for width_of, pairs_of in (
+        (sample_size.bias_width, sample_size.bias_pairs),
+        (sample_size.limits_width, sample_size.limits_pairs),
+    ):
+        found = pairs_of(0.9, sd)
+        assert width_of(found, sd) <= 0.9 < width_of(found - 1, sd)
+
+
+@pytest.mark.parametrize(
+    ("variation", "n", "power"),
+    # R's PowerTOST, 2 x 2 crossover, theta0 0.95: its documented sampleN.TOST and power.TOST examples.
+    [(0.30, 40, 0.815845), (0.25, 28, 0.807439), (0.25, 24, 0.7391155)],
+)
+def test_equivalence_power_equals_powertost(variation, n, power):
+    sd = math.sqrt(math.log(1 + variation**2))
+    found = sample_size.equivalence_power(sd * math.sqrt(2 / n), n - 2, math.log(1.25), math.log(0.95))
+    assert found == pytest.approx(power, abs=1e-6)
+
+
+@pytest.mark.parametrize(("n", "bias"), [(5, 0.0), (12, 0.5), (20, -0.5), (20, 1.5)])
+def test_tost_power_is_the_share_of_simulated_studies(n, bias):
+    values = np.random.default_rng(n).normal(bias, 2, size=(40_000, n))
+    mean, error = values.mean(axis=1), values.std(axis=1, ddof=1) / math.sqrt(n)
+    reach = stats.t.ppf(0.95, n - 1) * error
+    share = ((mean - reach > -1.5) & (mean + reach < 1.5)).mean()
+    assert sample_size.tost_power(n, 2.0, 1.5, bias) == pytest.approx(share, abs=0.008)
+
+
+def test_tost_power_at_the_margin_is_alpha_and_of_hopeless_studies_nothing():
+    assert sample_size.tost_power(2000, 1.0, 1.5, bias=1.5) == pytest.approx(0.05, abs=1e-6)
+    assert sample_size.tost_power(2, 100.0, 1.5) < 1e-3
+    assert sample_size.tost_power(5000, 1.0, 1.5) == pytest.approx(1.0)
+
+
+def test_tost_pairs_are_the_smallest_that_suffice():
+    found = sample_size.tost_pairs(0.9, 2.0, 1.5, 0.3)
+    powers = [sample_size.tost_power(n, 2.0, 1.5, 0.3) for n in range(2, found + 20)]
+    assert [power >= 0.9 for power in powers] == [False] * (found - 2) + [True] * 20
+    with pytest.raises(sample_size.OutOfReachError, match="margin"):
+        sample_size.tost_pairs(0.9, 2.0, 1.5, -1.5)
+
+
+def test_out_of_reach_is_said():
+    with pytest.raises(sample_size.OutOfReachError, match="10,000,000"):
+        sample_size.bias_pairs(1e-4, 1.0)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: sample_size.share_width(0, 0.5),
+        lambda: sample_size.share_width(5, 1.0),
+        lambda: sample_size.share_cases(0.0, 0.5),
+        lambda: sample_size.share_cases(0.1, 0.5, 95),
+        lambda: sample_size.auc_error(1.0, Cases(5, 5)),
+        lambda: sample_size.auc_error(0.8, Cases(0, 5)),
+        lambda: sample_size.auc_cases(0.1, 0.8, 0.0),
+        lambda: sample_size.enrolled(5, 0.0),
+        lambda: sample_size.design_effect(0.5, 0.5),
+        lambda: sample_size.design_effect(2, 1.5),
+        lambda: sample_size.bias_width(1, 1.0),
+        lambda: sample_size.bias_width(5, 0.0),
+        lambda: sample_size.limits_pairs(-1.0, 1.0),
+        lambda: sample_size.tost_power(1, 1.0, 1.0),
+        lambda: sample_size.tost_power(5, 1.0, 0.0),
+        lambda: sample_size.tost_power(5, 1.0, 1.0, alpha=0.6),
+        lambda: sample_size.tost_pairs(1.0, 1.0, 1.0),
+    ],
+)
+def test_nonsense_is_refused(call):
+    with pytest.raises(ValueError, match=r"Received: "):
+        call()
