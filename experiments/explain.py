@@ -1,9 +1,11 @@
-"""Shows where in the slices a risk model's verdicts come from, and whether its maps mean anything.
+"""Shows where in the slices a risk model's verdicts come from, and whether its maps can be trusted.
 
     python -m experiments.explain --model=run/best --data=DIR --split=test --output_dir=DIR
+    python -m experiments.explain ... --method=all --checks=all --masks=DIR --others=run2/best,run3/best
 
 Takes examples of true and false positives and negatives: of those called positive the highest risks, of the others
-the lowest; or the studies of --studies. Red marks what speaks for the finding (with --sign=-1: against it).
+the lowest; or the studies of --studies. Red marks what speaks for the finding (with --sign=-1: against it); Saliency
+and SmoothGrad mark what the risk is sensitive to, in either direction.
 
 Leaves in --output_dir: a picture for each example and method, say tp_1_S00012_gradcam.png; figure6.png with all
 of them; explanations.json (risk, verdict and group of each, whether its map is empty, where in the patient its peak
@@ -16,6 +18,12 @@ any grid. The share of the maps' energy inside the widened mask, over all studie
 then stands in explanations.json beside that of the random networks and of a map that is the same everywhere; for each
 label of the masks too, if they have several.
 
+--checks asks how far each method can be trusted, on --check_studies drawn from the split: `randomisation` (weights
+replaced from the logit down, stage by stage), `repeatability` (by the networks of --others, trained with other seeds;
+without them by noise alone), `localisation` (energy and AUPRC at --masks, all studies that have one) and `insertion`
+(insertion and deletion of pixels). Then explanations.json has `trust`: for each method its figures with intervals over
+patients, a verdict and what it rests on, by the rule that stands beside it; trust.csv and trust.png show the same.
+
 Exits with 0 when something was explained, 1 when there was nothing, 2 when the flags are wrong.
 """
 
@@ -24,14 +32,13 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
 from absl import flags
 from tqdm import tqdm
 
-from experiments import models, requests, risk_threshold, study_data
-from raspine import atomic, drawing, program, provenance, risk, study_records
+from experiments import explanation_checks, explanation_pictures, models, requests, risk_threshold, study_data
+from raspine import atomic, program, provenance, risk, study_records
 from raspine.evaluation import studies
-from raspine.explanation import energy, examples, explained, gradcam, masks, overlay, sanity, sheet
+from raspine.explanation import energy, examples, gradcam, judging, masks, methods, trust, trust_chart
 from raspine.inputs import studies as shards
 from raspine.training import deformity
 
@@ -39,7 +46,9 @@ _MODEL = flags.DEFINE_string("model", None, "Model directory of a risk model.", 
 _DATA = flags.DEFINE_string("data", None, "Data set of data_prep.mri.", required=True)
 _SPLIT = flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Which studies.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to make.", required=True)
-_METHOD = flags.DEFINE_enum("method", "gradcam", [*gradcam.METHODS, "both"], "Which maps.")
+_METHOD = flags.DEFINE_list(
+    "method", ["gradcam"], f"Which maps: {', '.join(methods.METHODS)}; both stands for the first two, or all."
+)
 _SIGN = flags.DEFINE_enum("sign", "1", ["1", "-1"], "1: what speaks for the finding, -1: what speaks against it.")
 _EXAMPLES = flags.DEFINE_integer("examples", 2, "Studies of each of TP, TN, FP and FN.", lower_bound=1)
 _STUDIES = flags.DEFINE_list("studies", [], "Pseudonyms of the studies to explain instead, S00001,S00002.")
@@ -47,22 +56,22 @@ _MASKS = flags.DEFINE_string("masks", None, "Folder with NIfTI masks of the sign
 _DILATE = flags.DEFINE_float("dilate_mm", 8.0, "How far around a mask counts as inside it.", 0, 100)
 _SANITY = flags.DEFINE_bool("sanity", True, "Make the maps with freshly drawn weights too.")
 _DRAWS = flags.DEFINE_integer("draws", 3, "Networks with freshly drawn weights.", lower_bound=1, upper_bound=100)
-_SEED = flags.DEFINE_integer("seed", 0, "Of the freshly drawn weights.", lower_bound=0)
+_CHECKS = flags.DEFINE_list("checks", [], f"How far the maps can be trusted: {', '.join(trust.CHECKS)}, or all.")
+_CHECK_STUDIES = flags.DEFINE_integer(
+    "check_studies", 32, "Studies of the split, drawn at random, for all checks but localisation.", lower_bound=2
+)
+_OTHERS = flags.DEFINE_list("others", [], "Model directories of other training seeds, for repeatability.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of the freshly drawn weights, and of the checks.", lower_bound=0)
 _BATCH = flags.DEFINE_integer("batch", 4, "Studies that go through the network together.", lower_bound=1)
 flags.adopt_module_key_flags(risk_threshold)
-
-_NAMES = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
-_COLOURS = {"positive": "#ff8a7a", "negative": "#8fd3ff"}
-_RANDOM = "red: of a network with freshly drawn weights, not of the one that gave the risk"
-_ACROSS = 2  # examples side by side on the sheet
-_IN_A_ROW = 6  # slices of an example on the sheet
-Explained = tuple[examples.Example, study_records.StudyRecord]
 
 
 def main(argv: Sequence[str]) -> None:
     """Explains what the flags name."""
     files, fixed = _check_flags(argv)
+    asked = explanation_checks.names(_CHECKS.value)
     model = models.load_risk(_MODEL.value)
+    others = explanation_checks.others(model, _OTHERS.value, _BATCH.value)
     data = study_data.open_for(model, _DATA.value)
     threshold, source = fixed or risk_threshold.own(model)
     with requests.shards_read():
@@ -70,20 +79,25 @@ def main(argv: Sequence[str]) -> None:
         found = studies.scored(model, batches, data.studies.get(_SPLIT.value), progress=True)
         chosen = _examples(found, threshold)
         measured = _signs_of(found, files)
-        networks = _networks(model, found)
+        networks = _networks(model, found, asked)
         shown = _records(chosen)
         with atomic.atomic_directory(_OUTPUT_DIR.value) as folder:
-            entries = _explain(folder, model, networks, shown)
+            pictures = explanation_pictures.Pictures(model, networks.explainers, int(_SIGN.value))
+            entries = pictures.draw(folder, shown, _methods())
+            meter = _energy(model, networks.explainers, measured, asked) if measured else None
             facts = {
                 "threshold": threshold,
                 "threshold_source": source,
                 "sign": int(_SIGN.value),
                 "examples": entries,
-                "energy": _energy(model, networks, measured) if measured else None,
-                "randomised_networks": len(networks) - 1,
+                "energy": meter.figures() if meter else None,
+                "randomised_networks": len(networks.explainers) - 1,
                 "notes": study_data.notes(model, data),
                 **_provenance(model, data),
             }
+            if asked:
+                setting = _setting(model, networks, others, found)
+                facts |= _judge(folder, setting, asked, meter if "localisation" in asked else None)
             atomic.write_json(folder / "explanations.json", facts)
     _say_end(facts)
 
@@ -100,6 +114,8 @@ def _check_flags(argv: Sequence[str]) -> tuple[dict[str, pathlib.Path], risk_thr
         raise program.UsageError("--studies names a study twice.")
     if not _SANITY.value and flags.FLAGS["draws"].present:
         raise program.UsageError("--draws is for --sanity.")
+    _methods()
+    _check_checks()
     if flags.FLAGS["dilate_mm"].present and not _MASKS.value:
         raise program.UsageError("--dilate_mm is for --masks.")
     risk_threshold.check()
@@ -112,8 +128,27 @@ def _check_flags(argv: Sequence[str]) -> tuple[dict[str, pathlib.Path], risk_thr
     return files, risk_threshold.fixed()
 
 
+def _check_checks() -> None:
+    asked = explanation_checks.names(_CHECKS.value)
+    if asked and not _SANITY.value:
+        raise program.UsageError("--checks compares with freshly drawn weights: leave out --nosanity.")
+    if flags.FLAGS["check_studies"].present and not asked:
+        raise program.UsageError("--check_studies is for --checks.")
+    if _OTHERS.value and "repeatability" not in asked:
+        raise program.UsageError("--others is for --checks=repeatability.")
+    if "localisation" in _CHECKS.value and not _MASKS.value:
+        raise program.UsageError("--checks=localisation needs --masks.")
+
+
 def _methods() -> tuple[str, ...]:
-    return gradcam.METHODS if _METHOD.value == "both" else (_METHOD.value,)
+    several = {"both": gradcam.METHODS, "all": methods.METHODS}
+    named = [name for given in _METHOD.value for name in several.get(given, (given,))]
+    if unknown := [name for name in named if name not in methods.METHODS]:
+        known = ", ".join((*methods.METHODS, *several))
+        raise program.UsageError(f"--method: one or more of {known}. Received: '{unknown[0]}'.")
+    if not named:
+        raise program.UsageError("--method names no method.")
+    return tuple(dict.fromkeys(named))
 
 
 def _examples(found: studies.Studies, threshold: float) -> list[examples.Example]:
@@ -139,122 +174,34 @@ def _signs_of(found: studies.Studies, files: Mapping[str, pathlib.Path]) -> dict
     return measured
 
 
-def _networks(model: risk.RiskModel, found: studies.Studies) -> list[gradcam.Explainer]:
+def _networks(model: risk.RiskModel, found: studies.Studies, asked: Sequence[str]) -> explanation_checks.Networks:
     """Returns explainers of the trained network, then of those with freshly drawn weights."""
-    made = [gradcam.Explainer(model.network, _BATCH.value)]
-    if _SANITY.value:
-        first = list(itertools.islice(_stored(found.names), _BATCH.value))
-        typical = explained.network_inputs(model, first)
-        for draw in range(_DRAWS.value):
-            fresh = sanity.randomised(model.network, _SEED.value * 1000 + draw, typical)
-            made.append(gradcam.Explainer(fresh, _BATCH.value))
-    return made
+    first = list(itertools.islice(_stored(found.names), _BATCH.value)) if _SANITY.value else []
+    draws = _DRAWS.value if _SANITY.value else 0
+    return explanation_checks.networks(
+        model, first, draws, _SEED.value, _BATCH.value, with_course="randomisation" in asked
+    )
 
 
 def _stored(names: Sequence[str]) -> Any:
     return studies.records_of(shards.shards(_DATA.value, _SPLIT.value), set(names))
 
 
-def _records(chosen: Sequence[examples.Example]) -> list[Explained]:
+def _records(chosen: Sequence[examples.Example]) -> list[explanation_pictures.Explained]:
     records = {record.study: record for record in _stored([example.study for example in chosen])}
     return [(example, records[example.study]) for example in chosen]
 
 
-def _explain(
-    folder: pathlib.Path, model: risk.RiskModel, networks: Sequence[gradcam.Explainer], shown: Sequence[Explained]
-) -> list[dict[str, Any]]:
-    """Writes all pictures and returns what explanations.json says of the examples."""
-    entries = []
-    with tf.summary.create_file_writer(str(folder / "tensorboard")).as_default(step=0):
-        for method in _methods():
-            maps = [_maps(model, networks, record, method) for _, record in shown]
-            for (example, record), found in zip(shown, maps, strict=True):
-                name = f"{example.name}_{method}"
-                picture = _picture(model, example, record, found[0], _NAMES[method])
-                drawing.write_png(folder / f"{name}.png", picture)
-                tf.summary.image(name.replace("+", "p"), picture[None])
-                entries.append(_entry(model, example, record, found, method, f"{name}.png"))
-            of_method = "" if method == _methods()[0] else f"_{method}"
-            _sheet(folder / f"figure6{of_method}.png", model, shown, [found[0] for found in maps], _NAMES[method])
-            if len(networks) > 1:
-                path = folder / f"figure6{of_method}_randomised.png"
-                _sheet(path, model, shown, [found[1] for found in maps], _NAMES[method], random=True)
-    return entries
-
-
-def _maps(
-    model: risk.RiskModel, networks: Sequence[gradcam.Explainer], record: study_records.StudyRecord, method: str
-) -> list[explained.Maps]:
-    """Returns a study's map by each network."""
-    inputs = explained.network_inputs(model, [record])
-    return [explained.maps(network, inputs, method, int(_SIGN.value))[0] for network in networks]
-
-
-def _picture(
-    model: risk.RiskModel,
-    example: examples.Example,
-    record: study_records.StudyRecord,
-    found: explained.Maps,
-    title: str,
-    columns: int = 3,
-    random: bool = False,
-) -> drawing.Picture:
-    lines = [f"{example.study}: {examples.TITLES[example.group]}"]
-    lines += [f"flags: {', '.join(record.flags)}"] if record.flags else []
-    lines += [_RANDOM] if random else []
-    against = " (against)" if _SIGN.value == "-1" else ""
-    heading = f"Risk {example.risk:.2f}: {example.verdict}"
-    caption = overlay.Caption(heading, title + against, lines, _COLOURS[example.verdict])
-    pixels = explained.seen(model, record).slices
-    relative = gradcam.normalised(found[None])[0]
-    return overlay.picture(pixels, relative, record.positions_mm, caption, record.spacing_mm, columns=columns)
-
-
-def _sheet(
-    path: pathlib.Path,
-    model: risk.RiskModel,
-    shown: Sequence[Explained],
-    maps: Sequence[explained.Maps],
-    title: str,
-    random: bool = False,
-) -> None:
-    rows: list[list[drawing.Picture]] = []
-    for _, members in itertools.groupby(zip(shown, maps, strict=True), lambda pair: pair[0][0].group):
-        columns = min(model.settings.choice.count, _IN_A_ROW)
-        pictures = [_picture(model, *one, found, title, columns, random) for one, found in members]
-        rows += [pictures[start : start + _ACROSS] for start in range(0, len(pictures), _ACROSS)]
-    drawing.write_png(path, sheet.grid(rows))
-
-
-def _entry(
-    model: risk.RiskModel,
-    example: examples.Example,
-    record: study_records.StudyRecord,
-    found: Sequence[explained.Maps],
-    method: str,
-    picture: str,
-) -> dict[str, Any]:
-    own, *others = found
-    return {
-        "study": example.study,
-        "outcome": None if example.outcome == study_records.UNKNOWN else example.outcome,
-        "risk": example.risk,
-        "verdict": example.verdict,
-        "group": example.group,
-        "method": method,
-        "picture": picture,
-        "empty": bool(gradcam.empty(own[None])[0]),
-        "peak": explained.peak(own, explained.seen(model, record).affine, model.settings.choice.count),
-        "randomised_correlation": [explained.likeness(own, other) for other in others],
-    }
-
-
 def _energy(
-    model: risk.RiskModel, networks: Sequence[gradcam.Explainer], files: Mapping[str, pathlib.Path]
-) -> dict[str, Any]:
-    """Returns the shares of energy at the sign, over all studies whose mask has a voxel."""
+    model: risk.RiskModel,
+    networks: Sequence[gradcam.Explainer],
+    files: Mapping[str, pathlib.Path],
+    asked: Sequence[str],
+) -> energy.Meter:
+    """Returns what was measured at the sign, over all studies whose mask has a voxel."""
     trained, *randomised = networks
-    meter = energy.Meter(model, trained, randomised, _methods(), int(_SIGN.value), _DILATE.value)
+    precision = "localisation" in asked
+    meter = energy.Meter(model, trained, randomised, _methods(), int(_SIGN.value), _DILATE.value, precision)
     batch: list[tuple[study_records.StudyRecord, energy.Labels]] = []
     with tqdm(total=len(files), desc="energy at the sign", unit="study", delay=2) as progress:
 
@@ -266,7 +213,32 @@ def _energy(
         signs = iter(energy.with_masks(model, counted(), files))
         while batch := list(itertools.islice(signs, _BATCH.value)):
             meter.add([record for record, _ in batch], [mask for _, mask in batch])
-    return meter.figures()
+    return meter
+
+
+def _setting(
+    model: risk.RiskModel,
+    networks: explanation_checks.Networks,
+    others: Sequence[judging.Other],
+    found: studies.Studies,
+) -> judging.Setting:
+    names = explanation_checks.sample(found, _CHECK_STUDIES.value, _SEED.value)
+    trained, *randomised = networks.explainers
+    records = list(_stored(names))
+    return judging.Setting(
+        model, trained, randomised, networks.course, others, records, int(_SIGN.value), _BATCH.value, _SEED.value
+    )
+
+
+def _judge(
+    folder: pathlib.Path, setting: judging.Setting, asked: Sequence[str], meter: energy.Meter | None
+) -> dict[str, Any]:
+    """Writes trust.csv and trust.png and returns what explanations.json says of the checks."""
+    judged = explanation_checks.judge(setting, _methods(), asked, meter)
+    explanation_checks.write_table(folder, judged)
+    title = f"How far the maps can be trusted: {len(setting.records)} studies of the split {_SPLIT.value}"
+    trust_chart.draw(folder / "trust.png", judged, title)
+    return explanation_checks.facts(judged, setting)
 
 
 def _provenance(model: risk.RiskModel, data: deformity.Data) -> dict[str, Any]:
@@ -287,7 +259,9 @@ def _say_end(facts: Mapping[str, Any]) -> None:
         figures = (facts["energy"] or {}).get(method)
         if figures and figures["trained"] is not None:
             ratio = f", {figures['ratio']:.1f} times a random network's" if figures["ratio"] else ""
-            parts.append(f"{_NAMES[method]} energy at the sign {figures['trained']:.1%}{ratio}")
+            parts.append(f"{methods.TITLES[method]} energy at the sign {figures['trained']:.1%}{ratio}")
+    for method, found in facts.get("trust", {}).items():
+        print(f"{methods.TITLES[method]}: {found['verdict']}. {found['rests_on']}")
     print(f"{', '.join([f'{len(entries)} maps', *parts])}: {_OUTPUT_DIR.value}")
 
 

@@ -1,7 +1,6 @@
 """Every pair of runs, figure by figure."""
 
 import dataclasses
-import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -11,16 +10,15 @@ import numpy as np
 
 from experiments.comparisons import columns
 from experiments.comparisons.runs import Evaluated, Key
-from raspine.evaluation import auc, model_difference, resampling, weighted_figures
-from raspine.evaluation.estimate import Estimate, undefined
+from raspine.evaluation import auc, model_difference
+from raspine.evaluation.estimate import Estimate
 from raspine.report import wording
 
 FIELDS = (
     "figure", "title", "first", "second", "n", "patients", "first_value", "first_low", "first_high", "second_value",
     "second_low", "second_high", "difference", "difference_low", "difference_high", "p", "p_holm", "test", "note",
 )  # fmt: skip
-DELONG = "DeLong, paired"
-BOOTSTRAP = "bootstrap of patients, interval of the difference"
+_TESTS = {"delong": "DeLong, paired", "obuchowski": "Obuchowski, paired, patients as clusters"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +93,7 @@ def compare(runs: Sequence[Evaluated], cases: Sequence[str], seed: int, confiden
 def _pair(first: Evaluated, second: Evaluated, cases: Sequence[str], seed: int, confidence: float) -> list[Pair]:
     is_film = first.kind == "films"
     figures = columns.of_films(first, cases) if is_film else columns.of_studies(first, cases)
-    found = [] if is_film else [_areas(first, second, figures[0].keys, seed, confidence)]
+    found = [] if is_film else [_areas(first, second, figures[0].keys, confidence)]
     return found + [_means(first, second, column, seed, confidence) for column in figures]
 
 
@@ -109,40 +107,16 @@ def _means(first: Evaluated, second: Evaluated, column: columns.Column, seed: in
     )  # fmt: skip
 
 
-def _areas(first: Evaluated, second: Evaluated, keys: Sequence[Key], seed: int, confidence: float) -> Pair:
-    """Compares the areas under two ROC curves: DeLong's test where each patient has one study, else a bootstrap."""
+def _areas(first: Evaluated, second: Evaluated, keys: Sequence[Key], confidence: float) -> Pair:
+    """Compares the areas under two ROC curves."""
     outcomes = np.array([int(first.rows[key]["outcome"]) for key in keys])
     scores = [np.array([wording.as_number(run.rows[key].get("risk")) for key in keys]) for run in (first, second)]
     people = _patients(first, keys)
-    result = _compare_areas(scores, outcomes, people, seed, confidence)
+    one, two = (auc.area(values, outcomes, confidence, patients=people) for values in scores)
+    gap = auc.difference(*scores, outcomes, confidence, people)
+    result = model_difference.Difference(one, two, gap, gap.p, _TESTS.get(gap.method, ""), gap.note)
     about = "auc", "area under the ROC curve", first.name, second.name
     return Pair(*about, len(keys), len(set(people.tolist())), result, higher_is_better=True)
-
-
-def _compare_areas(
-    scores: Sequence[columns.Floats], outcomes: Any, people: Any, seed: int, confidence: float
-) -> model_difference.Difference:
-    if not outcomes.size or outcomes.min() == outcomes.max():
-        missing = undefined("no ROC curve: all outcomes are alike.", int(outcomes.size))
-        return model_difference.Difference(missing, missing, missing, math.nan, DELONG, missing.note)
-    of = [weighted_figures.auc(one, outcomes) for one in scores]
-    if len(set(people.tolist())) < len(people):
-        figure = functools.partial(resampling.weighted, clusters=people, seed=seed, confidence=confidence)
-        one, two = (figure(area, bounds=(0, 1)) for area in of)
-        gap = figure(lambda weights: of[0](weights) - of[1](weights))
-        return model_difference.Difference(
-            one, two, gap, math.nan, BOOTSTRAP, "no p: studies of a patient are no independent ones."
-        )
-    one, two = (_area(values, outcomes, confidence) for values in scores)
-    gap = auc.difference(scores[0], scores[1], outcomes, confidence)
-    ends = gap.interval
-    difference = Estimate(gap.value, ends, len(outcomes), DELONG, gap.note)
-    return model_difference.Difference(one, two, difference, gap.p, DELONG, gap.note)
-
-
-def _area(scores: columns.Floats, outcomes: Any, confidence: float) -> Estimate:
-    found = auc.area(scores, outcomes, confidence)
-    return Estimate(found.value, found.interval, len(outcomes), found.method, found.note)
 
 
 def _patients(run: Evaluated, keys: Sequence[Key]) -> Any:

@@ -1,4 +1,7 @@
-"""How much of the maps' energy lies at the known sign, in a trained network and in ones that learnt nothing."""
+"""How much of the maps' energy lies at the known sign, in a trained network and in ones that learnt nothing.
+
+Where asked for, the area under the precision-recall curve of the maps against the sign too.
+"""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raspine import risk, study_records
-from raspine.explanation import explained, gradcam, masks, sanity
+from raspine.explanation import explained, gradcam, localisation, masks, sanity
 
 ANY = 0  # stands for all labels of a mask together
 Shares = dict[tuple[str, int], list[float]]
@@ -22,9 +25,10 @@ class Meter:
       model: how records become inputs.
       trained: explains the trained network.
       randomised: explain networks with freshly drawn weights.
-      methods: of `gradcam.METHODS`.
+      methods: of `methods.METHODS`.
       sign: 1 or -1.
       dilate_mm: how far around the mask counts as inside, within the slices.
+      precision: whether `located` is asked for.
     """
 
     def __init__(
@@ -35,7 +39,11 @@ class Meter:
         methods: Sequence[str],
         sign: int,
         dilate_mm: float,
+        precision: bool = False,
     ) -> None:
+        self._precision = precision
+        self._patients: list[str] = []
+        self._areas: Shares = {(method, which): [] for method in methods for which in range(1 + len(randomised))}
         self._model, self._explainers = model, (trained, *randomised)
         self._methods, self._sign, self._dilate_mm = tuple(methods), sign, dilate_mm
         self._shares: dict[int, Shares] = {}
@@ -72,6 +80,10 @@ class Meter:
         shares = self._shares.setdefault(label, {key: [] for key in found})
         for key, maps in found.items():
             shares[key] += sanity.energy_inside(maps[chosen], inside).tolist()
+        if label == ANY and self._precision:
+            self._patients += [records[number].patient for number in chosen]
+            for key, maps in found.items():
+                self._areas[key] += sanity.average_precision(maps[chosen], inside).tolist()
         shape = inside.shape if self._model.settings.per_slice else (len(inside), *inside.shape[2:])
         self._uniform.setdefault(label, []).extend(sanity.energy_inside(np.ones(shape), inside).tolist())
 
@@ -83,6 +95,18 @@ class Meter:
         labels = sorted(self._shares.keys() - {ANY})
         figures = {"dilate_mm": self._dilate_mm, **self._of(ANY)}
         return figures if len(labels) < 2 else {**figures, "by_label": {str(one): self._of(one) for one in labels}}
+
+    def located(self, method: str) -> localisation.Located:
+        """Returns a method's figures of each study whose mask has a voxel, all labels together."""
+        draws, shares = range(1, len(self._explainers)), self._shares.get(ANY, {})
+        return localisation.Located(
+            tuple(self._patients),
+            np.array(shares.get((method, 0), [])),
+            np.array([shares.get((method, which), []) for which in draws]).T,
+            np.array(self._areas[method, 0]),
+            np.array([self._areas[method, which] for which in draws]).T,
+            np.array(self._uniform.get(ANY, [])),
+        )
 
     def _of(self, label: int) -> dict[str, Any]:
         draws = range(1, len(self._explainers))

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from raspine import risk, study_records
-from raspine.explanation import gradcam
+from raspine.explanation import gradcam, methods
 from raspine.inputs import studies
 
 Maps = NDArray[np.float32]
@@ -44,18 +44,25 @@ def network_inputs(model: risk.RiskModel, records: Sequence[study_records.StudyR
     return model.inputs(images, values)
 
 
-def maps(explainer: gradcam.Explainer, inputs: Any, method: str = gradcam.METHODS[0], sign: int = 1) -> Maps:
+def maps(
+    explainer: gradcam.Explainer, inputs: Any, method: str = methods.METHODS[0], sign: int = 1, seed: int = 0
+) -> Maps:
     """Returns the maps of a batch, see `gradcam.Explainer`.
 
     Args:
       explainer: of the network.
       inputs: from `network_inputs`.
-      method: `gradcam` or `gradcam++`.
+      method: of `methods.METHODS`.
       sign: 1 for what speaks for the finding, -1 for what speaks against it.
+      seed: of the noise that SmoothGrad adds.
     """
-    if isinstance(inputs, dict):
-        return explainer(inputs[studies.IMAGE], inputs[studies.CLINICAL], method, sign)
-    return explainer(inputs, None, method, sign)
+    images, clinical = parts(inputs)
+    return explainer(images, clinical, method, sign, seed)
+
+
+def parts(inputs: Any) -> tuple[Any, Any]:
+    """Returns the images and the clinical values of a network's inputs; None for those that it does not take."""
+    return (inputs[studies.IMAGE], inputs[studies.CLINICAL]) if isinstance(inputs, dict) else (inputs, None)
 
 
 def peak(one: Maps, affine: NDArray[np.float64], count: int) -> dict[str, Any] | None:

@@ -1,72 +1,63 @@
-"""Grad-CAM and Grad-CAM++ of `raspine.models.resnet` through tf-keras-vis.
+"""The maps of `raspine.models.resnet` through tf-keras-vis.
 
-Grad-CAM: Selvaraju et al., ICCV 2017. Grad-CAM++: Chattopadhay et al., WACV 2018. A network whose slices are channels
-has one map for all of them. The per-slice network has a map per slice, whose channels are weighted by the gradients
-within that slice only.
+Grad-CAM: Selvaraju et al., ICCV 2017. Grad-CAM++: Chattopadhay et al., WACV 2018. LayerCAM: Jiang et al., IEEE Trans
+Image Process 2021. Saliency and SmoothGrad: see `pixel_gradients`. A network whose slices are channels has one map for
+all of them. The per-slice network has a map per slice, whose channels are weighted by the gradients within that slice
+only.
 """
 
 import functools
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
-from tf_keras_vis.gradcam import Gradcam
-from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
 
+from raspine.explanation import cut, methods, pixel_gradients
 from raspine.models import float32, resnet
 
-METHODS = ("gradcam", "gradcam++")
+METHODS = ("gradcam", "gradcam++")  # of the last stage; all of them stand in `methods.METHODS`
 Maps = NDArray[np.float32]
 
 
 class Explainer:
-    """Makes maps of one network; build it once and call it often.
-
-    Gradients are needed from the logit back to the last stage only. So the network is cut there: the part before runs
-    without a tape, batch by batch, and tf-keras-vis sees the small part after it. The maps are those of the whole
-    network, in a fraction of its memory.
+    """Makes maps of one network; build it once and call it often. Changed weights count from the next call on.
 
     Args:
-      model: of `raspine.models.resnet`; a bfloat16 one is explained by its float32 twin.
+      model: of `raspine.models.resnet`; a bfloat16 one is explained by its float32 twin, made now.
       batch_size: studies that pass the network together.
     """
 
     def __init__(self, model: keras.Model, batch_size: int = 4) -> None:
-        last = resnet.last_stage(model)
+        resnet.last_stage(model)  # complains of a model that is none of these
         if batch_size < 1:
             raise ValueError(f"batch_size must be positive. Received: {batch_size}.")
-        model = float32.twin(model)
-        features = model.get_layer(last).output
-        images, *clinical = model.inputs
+        self._model = float32.twin(model)
+        images, *clinical = self._model.inputs
         self._batch_size = batch_size
-        self._per_slice = resnet.is_per_slice(model)
+        self._per_slice = resnet.is_per_slice(self._model)
         self._columns = clinical[0].shape[-1] if clinical else 0
         self._input_shape = tuple(images.shape[1:])
-        # As a graph: run eagerly, a functional model keeps every layer's output until its end.
-        self._encoder = tf.function(
-            functools.partial(keras.Model(images, features), training=False),
-            input_signature=[tf.TensorSpec(images.shape, tf.float32)],
-        )
-        self._head = keras.Model([features, *clinical], model.output)
-        self._cut = next(layer for layer in self._head.layers if layer.output is self._head.inputs[0])
-        # Without a modifier tf-keras-vis takes the model as it is: the logit is linear already.
-        self._methods = {"gradcam": Gradcam(self._head), "gradcam++": GradcamPlusPlus(self._head)}
+        self._cuts: dict[int, cut.Cut] = {}
 
     def __call__(
-        self, images: ArrayLike, clinical: ArrayLike | None = None, method: str = "gradcam", sign: int = 1
+        self,
+        images: ArrayLike,
+        clinical: ArrayLike | None = None,
+        method: str = "gradcam",
+        sign: int = 1,
+        seed: int = 0,
     ) -> Maps:
         """Returns what speaks for the finding (sign 1) or against it (sign -1).
 
         Args:
           images: float32 [batch, height, width, slice], as the network was trained on.
           clinical: float32 [batch, column], for a network that takes them.
-          method: "gradcam" or "gradcam++". The latter leaves out the factor exp(logit) that is common to a study's
-            whole map.
+          method: of `methods.METHODS`. Grad-CAM++ leaves out the factor exp(logit) that is common to a study's whole
+            map. Saliency and SmoothGrad are the same for both signs.
           sign: 1 or -1.
+          seed: of the noise, which SmoothGrad alone has.
 
         Returns:
           float32 [batch, height, width], for a per-slice network [batch, slice, height, width]; at least 0, not
@@ -76,59 +67,44 @@ class Explainer:
           ValueError: for an unknown method or sign, or inputs of another shape.
         """
         pictures, values = self._checked(images, clinical, method, sign)
+        if method in methods.GRADIENTS:
+            return self._gradients(pictures, values, method, seed)
         height, width = pictures.shape[1:3]
         coarse = np.concatenate(list(self._batches(pictures, values, method, sign)))
-        maps = enlarged(coarse, height, width)
+        maps = enlarged(coarse, height, width, cut.STRIDES[cut.STAGES[method]])
         return maps.reshape(len(pictures), -1, height, width) if self._per_slice else maps
 
     def coarse(
         self, images: ArrayLike, clinical: ArrayLike | None = None, method: str = "gradcam", sign: int = 1
     ) -> Maps:
-        """Returns the maps on the last stage's cells: as `__call__`, a thirty-second of the height and width."""
+        """Returns a class activation map on its stage's cells: as `__call__`, a 32nd of the height and width.
+
+        LayerCAM's stage has cells of half the side. Saliency and SmoothGrad have none: ValueError.
+        """
         pictures, values = self._checked(images, clinical, method, sign)
+        if method not in cut.STAGES:
+            raise ValueError(f"{method} has a value for each pixel, no cells.")
         cells = np.concatenate(list(self._batches(pictures, values, method, sign)))
         return cells.reshape(len(pictures), -1, *cells.shape[1:]) if self._per_slice else cells
 
+    @functools.cached_property
+    def _gradients(self) -> pixel_gradients.PixelGradients:
+        return pixel_gradients.PixelGradients(self._model, self._per_slice, self._batch_size)
+
     def _batches(self, images: Maps, clinical: Maps | None, method: str, sign: int) -> Iterator[Maps]:
+        stage = cut.STAGES[method]
+        if stage not in self._cuts:
+            self._cuts[stage] = cut.Cut(self._model, stage)
         for start in range(0, len(images), self._batch_size):
             these = slice(start, start + self._batch_size)
-            features = self._encoder(tf.constant(images[these]))
-            values = [] if clinical is None else [tf.constant(clinical[these])]
-            yield self._cells([features, *values], len(images[these]), method, sign)
-
-    def _cells(self, inputs: list[tf.Tensor], studies: int, method: str, sign: int) -> Maps:
-        """Returns float32 [feature map, row, column]."""
-        repeats = inputs[0].shape[0] // studies
-
-        def score(logits: tf.Tensor) -> tf.Tensor:
-            values = sign * logits[:, 0]
-            if method == "gradcam":
-                return values
-            # Grad-CAM++ multiplies by exp(score), one per feature map. The difference is 0 with the same gradient.
-            return tf.repeat(values - tf.stop_gradient(values), repeats)
-
-        def undo_repeats(gradients: tf.Tensor) -> tf.Tensor:
-            return gradients / repeats if method == "gradcam++" else gradients
-
-        with warnings.catch_warnings():
-            # The head takes a list where it has one input; Keras remarks on it at each call.
-            warnings.filterwarnings("ignore", "The structure of `inputs`")
-            maps = self._methods[method](
-                score,
-                inputs,
-                penultimate_layer=self._cut,
-                seek_penultimate_conv_layer=False,
-                gradient_modifier=undo_repeats,
-                expand_cam=False,
-                normalize_cam=False,
-            )
-        return np.asarray(maps, np.float32)
+            values = None if clinical is None else clinical[these]
+            yield self._cuts[stage].cells(images[these], values, method, sign)
 
     def _checked(
         self, images: ArrayLike, clinical: ArrayLike | None, method: str, sign: int
     ) -> tuple[Maps, Maps | None]:
-        if method not in METHODS:
-            raise ValueError(f"method must be one of {METHODS}. Received: {method!r}.")
+        if method not in methods.METHODS:
+            raise ValueError(f"method must be one of {methods.METHODS}. Received: {method!r}.")
         if sign not in (1, -1):
             raise ValueError(f"sign must be 1 or -1. Received: {sign}.")
         pictures = np.asarray(images, np.float32)

@@ -11,9 +11,10 @@ from typing import Any
 import cv2
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
+from sklearn import metrics
 
+from raspine.explanation import cascade
 from raspine.models import float32
 
 
@@ -36,7 +37,7 @@ def randomised(model: keras.Model, seed: int, calibration: Any = None) -> keras.
 
     fresh = keras.models.clone_model(model, clone_function=float32.from_config(change))
     if calibration is not None:
-        _calibrate(fresh, calibration)
+        cascade.calibrate(fresh, fresh.layers, calibration)
     return fresh
 
 
@@ -55,15 +56,47 @@ def energy_inside(maps: ArrayLike, mask: ArrayLike) -> NDArray[np.float64]:
       ValueError: if the shapes differ otherwise.
     """
     energy = np.maximum(np.asarray(maps, np.float64), 0)
-    inside = np.asarray(mask, bool)
-    if energy.ndim == 3 and inside.ndim == 4:
-        inside = inside.max(1)
-    if energy.shape != inside.shape:
-        raise ValueError(f"maps and mask must have the same shape. Received: {energy.shape} and {inside.shape}.")
+    inside = _of_shape(mask, energy.shape)
     axes = tuple(range(1, energy.ndim))
     total = energy.sum(axes)
     within = (energy * inside).sum(axes)
     return np.divide(within, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+def average_precision(maps: ArrayLike, mask: ArrayLike) -> NDArray[np.float64]:
+    """Returns the area under the precision-recall curve of each study's map as a score of its mask's pixels.
+
+    Of a map without any relation to the mask it is the mask's share of the pixels.
+
+    Args:
+      maps: as for `energy_inside`.
+      mask: as for `energy_inside`.
+
+    Returns:
+      float64 [batch], 0..1; NaN for a map that is the same everywhere, and for a mask that is empty or full.
+
+    Raises:
+      ValueError: if the shapes differ otherwise.
+    """
+    scores = np.asarray(maps, np.float64)
+    pairs = zip(scores, _of_shape(mask, scores.shape), strict=True)
+    return np.array([_average_precision(one.ravel(), inside.ravel()) for one, inside in pairs], np.float64)
+
+
+def _average_precision(scores: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
+    if np.ptp(scores) == 0 or inside.all() or not inside.any():
+        return float("nan")
+    return float(metrics.average_precision_score(inside, scores))
+
+
+def _of_shape(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Returns a mask of the maps' shape: for maps of all slices, the union over them."""
+    inside = np.asarray(mask, bool)
+    if len(shape) == 3 and inside.ndim == 4:
+        inside = inside.max(1)
+    if shape != inside.shape:
+        raise ValueError(f"maps and mask must have the same shape. Received: {shape} and {inside.shape}.")
+    return inside
 
 
 def dilated(mask: ArrayLike, radius: int) -> NDArray[np.bool_]:
@@ -92,15 +125,3 @@ def _switched_on(name: str, value: Any) -> Any:
     """Turns the scale of a normalisation that begins at 0 into one that begins at 1; other values stay."""
     is_zero = isinstance(value, dict) and value.get("class_name") == "Zeros"
     return keras.initializers.serialize(keras.initializers.Ones()) if name == "gamma_initializer" and is_zero else value
-
-
-def _calibrate(model: keras.Model, inputs: Any) -> None:
-    """Sets all moving statistics to those of one batch."""
-    moving = [layer for layer in model.layers if hasattr(layer, "moving_variance")]
-    momenta = [layer.momentum for layer in moving]
-    for layer in moving:
-        layer.momentum = 0.0
-    # As a graph: run eagerly, a functional model keeps every layer's output until its end.
-    tf.function(lambda values: model(values, training=True))(inputs)
-    for layer, momentum in zip(moving, momenta, strict=True):
-        layer.momentum = momentum

@@ -13,7 +13,7 @@ TRAININGS = ("", "run", "training")
 EXPLANATIONS = ("", "explained", "explanations")
 DATA = ("", "records", "data")
 CROSS_VALIDATIONS = ("", "cross_validation", "cross_validated")
-_CROSS_VALIDATION = "cross_validation.json"
+_CROSS_VALIDATION = "cross_validation.json"  # beside it summary.json tells the results
 
 
 class NotFound(ValueError):  # noqa: N818 - it names an outcome
@@ -30,7 +30,7 @@ class Places:
       training: run.json with a history.
       explained: explanations.json.
       data: dataset.json.
-      cross_validation: cross_validation.json.
+      cross_validation: cross_validation.json and summary.json.
     """
 
     run: pathlib.Path
@@ -61,7 +61,7 @@ class Run:
       records: rows of records.csv.
       refused: rows of refused.csv beside dataset.json; None where there is no such file.
       explanations: explanations.json.
-      cross_validation: cross_validation.json.
+      cross_validation: summary.json of a cross-validation.
       synthetic: True, False, or None where nothing says so.
     """
 
@@ -85,7 +85,8 @@ class Run:
         """`films`, `studies`, or empty where no row and no task says which."""
         if self.films or self.studies:
             return "films" if self.films else "studies"
-        named = {self.training.get("task"), self.card.get("task"), self.data.get("task")}
+        sources = (self.training, self.card, self.data, self.cross_validation)
+        named = {str(source.get("task")) for source in sources}
         if "deformity" in named:
             return "studies"
         return "films" if named & {"subluxation", "landmarks"} else ""
@@ -173,7 +174,7 @@ def read(places: Places) -> Run:
         records=_rows(data, "records.csv"),
         refused=_refused(data),
         explanations=_json(places.explained, "explanations.json"),
-        cross_validation=_cross_validation(places.cross_validation),
+        cross_validation=_json(places.cross_validation, "summary.json"),
     )
     return dataclasses.replace(run, synthetic=_synthetic(run))
 
@@ -193,7 +194,8 @@ def _holds(name: str) -> Any:
 
 
 def _is_evaluation(folder: pathlib.Path) -> bool:
-    return _holds("summary.json")(folder) and any(_holds(name)(folder) for name in ("films.csv", "studies.csv"))
+    tables = any(_holds(name)(folder) for name in ("films.csv", "studies.csv"))
+    return tables and _holds("summary.json")(folder) and not _is_cross_validation(folder)
 
 
 def _is_training(folder: pathlib.Path) -> bool:
@@ -201,11 +203,7 @@ def _is_training(folder: pathlib.Path) -> bool:
 
 
 def _is_cross_validation(folder: pathlib.Path) -> bool:
-    return _holds(_CROSS_VALIDATION)(folder)
-
-
-def _cross_validation(folder: pathlib.Path | None) -> Mapping[str, Any]:
-    return _json(folder, _CROSS_VALIDATION)
+    return _holds(_CROSS_VALIDATION)(folder) and _holds("summary.json")(folder)
 
 
 def _model(places: Places) -> Mapping[str, Any]:

@@ -127,16 +127,20 @@ def test_landmark_models_are_compared_film_by_film(tmp_path: pathlib.Path) -> No
     assert "near" in ended.stdout
 
 
-def test_studies_of_one_patient_get_no_p_of_independent_ones(tmp_path: pathlib.Path) -> None:
+def test_studies_of_one_patient_are_compared_as_clusters(tmp_path: pathlib.Path) -> None:
     rng = np.random.default_rng(2)
     outcomes = np.repeat(rng.integers(0, 2, 15), 2)
     people = [f"P{number // 2}" for number in range(30)]
-    runs = [write(tmp_path / name, "studies.csv", studies(rng.random(30), outcomes, people)) for name in "ab"]
+    scores = [np.round(rng.random(30), 4) for _ in "ab"]
+    runs = [
+        write(tmp_path / name, "studies.csv", studies(one, outcomes, people))
+        for name, one in zip("ab", scores, strict=True)
+    ]
     assert compare(tmp_path, f"--runs={','.join(runs)}").returncode == 0
     found = pairs(tmp_path)["auc"]
-    assert found["p"] is None
-    assert "bootstrap" in found["test"]
-    assert found["difference"]["ci"][0] < found["difference"]["value"] < found["difference"]["ci"][1]
+    expected = auc.difference(*scores, outcomes, patients=people)
+    assert (found["p"], found["difference"]["ci"]) == (pytest.approx(expected.p), pytest.approx(expected.interval))
+    assert "Obuchowski" in found["test"]
 
 
 def test_other_test_sets_are_refused_unless_common(tmp_path: pathlib.Path) -> None:

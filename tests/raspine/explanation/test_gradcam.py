@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tf_keras_vis.gradcam import Gradcam
 
-from raspine.explanation import gradcam
+from raspine.explanation import gradcam, methods, pixel_gradients
 from raspine.models import float32, resnet
 
 Array = NDArray[np.float32]
@@ -54,9 +54,9 @@ def eagerly() -> Iterator[None]:
 CLINICAL = np.array([[0, 1], [1, 0], [-2, 3]], np.float32)
 
 
-def _features_and_gradients(model: keras.Model, inputs: Any, sign: int) -> tuple[Array, Array]:
-    """The last stage's features and the score's gradient on them, through the whole network."""
-    layer = model.get_layer(resnet.last_stage(model))
+def _features_and_gradients(model: keras.Model, inputs: Any, sign: int, name: str | None = None) -> tuple[Array, Array]:
+    """The features of a layer (the last stage's) and the score's gradient on them, through the whole network."""
+    layer = model.get_layer(name or resnet.last_stage(model))
     both = keras.Model(model.input, [layer.output, model.output])
     with tf.GradientTape() as tape:
         features, logit = both(inputs, training=False)
@@ -82,6 +82,20 @@ def _gradcam_plus_plus(features: Array, gradients: Array) -> Array:
 
 
 BY_HAND = {"gradcam": _gradcam, "gradcam++": _gradcam_plus_plus}
+
+
+def _layercam(features: Array, gradients: Array) -> Array:
+    """Equations 4 to 6 of Jiang et al."""
+    return np.maximum((np.maximum(gradients, 0) * features).sum(-1), 0)
+
+
+def _pixel_gradients(model: keras.Model, images: Array, clinical: Array | None) -> Array:
+    """The logit's gradient on each pixel, [batch, height, width, slice]."""
+    pixels = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(pixels)
+        logit = model(pixels if clinical is None else [pixels, clinical], training=False)
+    return tape.gradient(logit, pixels).numpy()
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -110,6 +124,79 @@ def test_per_slice_maps_equal_those_by_hand(per_slice: keras.Model, images: Arra
     got = gradcam.Explainer(per_slice, batch_size=2).coarse(images, method=method, sign=sign)
     assert got.any()
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * expected.max())
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_layercam_of_the_fourth_stage_equals_that_by_hand(
+    channel: keras.Model, per_slice: keras.Model, images: Array, sign: int
+) -> None:
+    expected = _layercam(*_features_and_gradients(channel, [images, CLINICAL], sign, "conv4_block2_out"))
+    explainer = gradcam.Explainer(channel, batch_size=2)
+    got = explainer.coarse(images, CLINICAL, "layercam", sign)
+    assert got.shape == (3, 6, 6)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * expected.max())
+    whole = explainer(images, CLINICAL, "layercam", sign)
+    np.testing.assert_allclose(whole[:, ::16, ::16], got, rtol=1e-6)
+    expected = _layercam(*_features_and_gradients(per_slice, images, sign, "conv4_block2_out")).reshape(3, 3, 6, 6)
+    got = gradcam.Explainer(per_slice, batch_size=2).coarse(images, method="layercam", sign=sign)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * expected.max())
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_layercam_would_repeat_gradcam_plus_plus_at_the_last_stage(channel: keras.Model, images: Array) -> None:
+    expected = _layercam(*_features_and_gradients(channel, [images, CLINICAL], 1))
+    got = gradcam.Explainer(channel).coarse(images, CLINICAL, "gradcam++")
+    np.testing.assert_allclose(got / got.max(), expected / expected.max(), atol=1e-4)
+
+
+def test_saliency_equals_that_by_hand(channel: keras.Model, per_slice: keras.Model, images: Array) -> None:
+    expected = np.abs(_pixel_gradients(channel, images, CLINICAL)).max(-1)
+    got = gradcam.Explainer(channel, batch_size=2)(images, CLINICAL, "saliency")
+    assert got.shape == (3, SIDE, SIDE)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * expected.max())
+    expected = np.moveaxis(np.abs(_pixel_gradients(per_slice, images, None)), -1, 1)
+    got = gradcam.Explainer(per_slice, batch_size=2)(images, method="saliency", sign=-1)
+    assert got.shape == (3, 3, SIDE, SIDE)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * expected.max())
+
+
+def test_smoothgrad_equals_that_by_hand(channel: keras.Model, images: Array) -> None:
+    before = np.random.get_state()[1].copy()  # type: ignore[union-attr]
+    explainer = gradcam.Explainer(channel, batch_size=3)
+    got = explainer(images[:2], CLINICAL[:2], "smoothgrad", seed=4)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    for place in range(2):
+        spread = pixel_gradients.NOISE * (images[place].max() - images[place].min())
+        noise = np.random.RandomState(4).normal(0, 1, (pixel_gradients.SAMPLES, *images[place].shape)) * spread
+        copies = (images[place] + noise).astype(np.float32)
+        clinical = np.repeat(CLINICAL[place][None], len(copies), 0)
+        expected = np.abs(_pixel_gradients(channel, copies, clinical)).mean(0).max(-1)
+        np.testing.assert_allclose(got[place], expected, rtol=0, atol=1e-3 * expected.max())
+    # A study's noise is its own, whatever else is explained with it.
+    alone = explainer(images[1:2], CLINICAL[1:2], "smoothgrad", seed=4)
+    np.testing.assert_allclose(alone[0], got[1], rtol=0, atol=1e-4 * got[1].max())
+    assert np.abs(explainer(images[:1], CLINICAL[:1], "smoothgrad", seed=5)[0] - got[0]).max() > 0.01 * got[0].max()
+
+
+def test_large_studies_pass_the_gradients_one_by_one(monkeypatch: pytest.MonkeyPatch, images: Array) -> None:
+    model = _warmed()
+    expected = {name: gradcam.Explainer(model)(images, method=name) for name in methods.GRADIENTS}
+    monkeypatch.setattr(pixel_gradients, "_PIXELS", SIDE * SIDE)
+    for name, maps in expected.items():
+        got = gradcam.Explainer(model)(images, method=name)
+        np.testing.assert_allclose(got, maps, rtol=0, atol=1e-3 * maps.max())
+
+
+def test_an_explainer_follows_weights_that_change(images: Array) -> None:
+    model, other = _warmed(), _warmed()
+    other.set_weights([weight[::-1].copy() for weight in other.get_weights()])
+    explainer, wanted = gradcam.Explainer(model), gradcam.Explainer(other)
+    before = {name: explainer(images, method=name) for name in methods.METHODS}
+    model.set_weights(other.get_weights())
+    for name, maps in before.items():
+        now = explainer(images, method=name)
+        assert np.abs(now - maps).max() > 0
+        np.testing.assert_allclose(now, wanted(images, method=name), rtol=0, atol=1e-3 * now.max())
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -216,6 +303,8 @@ def test_bad_arguments(channel: keras.Model, per_slice: keras.Model, images: Arr
     for change, message in bad:
         with pytest.raises(ValueError, match=message):
             explainer(**(good | change))
+    with pytest.raises(ValueError, match="saliency has a value for each pixel"):
+        explainer.coarse(images, CLINICAL, "saliency")
     with pytest.raises(ValueError, match="takes no clinical values"):
         gradcam.explain(per_slice, images, CLINICAL)
     with pytest.raises(ValueError, match="batch_size must be positive"):

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from raspine.explanation import sanity
+from raspine.explanation import cascade, sanity
 from raspine.models import resnet
 
 
@@ -43,7 +43,7 @@ def test_calibration_takes_the_batch_s_statistics(model: keras.Model) -> None:
     for name in ("conv1_bn", "conv3_block1_1_bn"):
         inside = keras.Model(fresh.input, fresh.get_layer(name).output)
         in_training = inside(inputs, training=True).numpy()
-        sanity._calibrate(fresh, inputs)
+        cascade.calibrate(fresh, fresh.layers, inputs)
         np.testing.assert_allclose(inside(inputs, training=False), in_training, atol=1e-3)
 
 
