@@ -9,7 +9,8 @@ Landmark models are compared by their radial error, points within 2 mm, and each
 sensitivity and specificity of the verdict. Risk models by the area under the ROC curve, the Brier score, and their
 decisions, each at its own threshold. Intervals come from a bootstrap that draws patients. p values are of a
 permutation test that swaps both models' answers patient by patient (for one decision a patient that is McNemar's exact
-test), and DeLong's for the areas (Obuchowski's when patients have several studies); those under `p_holm` are adjusted for all figures and pairs.
+test); for the areas of DeLong's test, or Obuchowski's when patients have several studies. Those under `p_holm` are
+adjusted for all figures and pairs.
 
 Leaves comparison.json, comparison.csv and comparison.png in --output_dir.
 

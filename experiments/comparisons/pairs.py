@@ -113,7 +113,7 @@ def _areas(first: Evaluated, second: Evaluated, keys: Sequence[Key], confidence:
     scores = [np.array([wording.as_number(run.rows[key].get("risk")) for key in keys]) for run in (first, second)]
     people = _patients(first, keys)
     one, two = (auc.area(values, outcomes, confidence, patients=people) for values in scores)
-    gap = auc.difference(*scores, outcomes, confidence, people)
+    gap = auc.difference(scores[0], scores[1], outcomes, confidence, people)
     result = model_difference.Difference(one, two, gap, gap.p, _TESTS.get(gap.method, ""), gap.note)
     about = "auc", "area under the ROC curve", first.name, second.name
     return Pair(*about, len(keys), len(set(people.tolist())), result, higher_is_better=True)
