@@ -1,4 +1,6 @@
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,9 +8,10 @@ from scipy import stats
 from sklearn import metrics
 
 from raspine.evaluation import resampled, resampling, weighted_figures
+from raspine.evaluation.estimate import Estimate
 
 
-def _films(seed):
+def _films(seed: int) -> tuple[np.random.Generator, np.ndarray, np.ndarray, np.ndarray]:
     """Clusters of unequal size, a share with some rows outside the denominator, and tied scores."""
     rng = np.random.default_rng(seed)
     clusters = rng.integers(rng.integers(5, 30), size=rng.integers(40, 90))
@@ -17,17 +20,17 @@ def _films(seed):
     return rng, clusters, counted & total, total
 
 
-def _plain_resamples(clusters, resamples, seed):
+def _plain_resamples(clusters: np.ndarray, resamples: int, seed: int) -> Iterator[list[int]]:
     """The same resamples as row numbers, film by film."""
     names = sorted(set(clusters.tolist()))
     for weights in resampling.draws(clusters, resamples, seed):
-        rows = []
+        rows: list[int] = []
         for name, times in zip(names, weights, strict=True):
             rows += int(times) * np.flatnonzero(clusters == name).tolist()
         yield rows
 
 
-def test_draws_draw_as_many_clusters_as_there_are():
+def test_draws_draw_as_many_clusters_as_there_are() -> None:
     weights = resampling.draws(["b", "a", "b", "c"], resamples=500, seed=3)
     assert weights.shape == (500, 3)
     assert (weights.sum(axis=1) == 3).all()
@@ -37,7 +40,7 @@ def test_draws_draw_as_many_clusters_as_there_are():
     assert abs((weights == 0).mean() - 8 / 27) < 0.03
 
 
-def test_same_seed_same_draws_and_another_seed_others():
+def test_same_seed_same_draws_and_another_seed_others() -> None:
     clusters = np.arange(20)
     first = resampling.draws(clusters, 50, seed=1)
     first[0, 0] = 99
@@ -47,7 +50,7 @@ def test_same_seed_same_draws_and_another_seed_others():
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_shares_and_means_equal_a_plain_bootstrap_of_the_same_resamples(seed):
+def test_shares_and_means_equal_a_plain_bootstrap_of_the_same_resamples(seed: int) -> None:
     rng, clusters, counted, total = _films(seed)
     values = rng.normal(size=clusters.size)
     of_share, of_mean = [], []
@@ -64,7 +67,7 @@ def test_shares_and_means_equal_a_plain_bootstrap_of_the_same_resamples(seed):
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_weighted_auc_and_cells_equal_scikit_learn_on_repeated_rows(seed):
+def test_weighted_auc_and_cells_equal_scikit_learn_on_repeated_rows(seed: int) -> None:
     rng, clusters, outcomes, _ = _films(seed)
     scores = np.round(rng.normal(size=clusters.size) + outcomes, 1)
     called = scores > 0.5
@@ -87,11 +90,11 @@ def test_weighted_auc_and_cells_equal_scikit_learn_on_repeated_rows(seed):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_statistic_of_row_numbers_equals_weights(seed):
+def test_statistic_of_row_numbers_equals_weights(seed: int) -> None:
     rng, clusters, outcomes, _ = _films(seed)
     scores = np.round(rng.normal(size=clusters.size) + outcomes, 1)
 
-    def of_rows(rows):
+    def of_rows(rows: np.ndarray) -> float:
         return metrics.roc_auc_score(outcomes[rows], scores[rows])
 
     for method in resampled.METHODS:
@@ -104,13 +107,13 @@ def test_statistic_of_row_numbers_equals_weights(seed):
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_bca_equals_scipy_with_the_same_resamples(seed):
+def test_bca_equals_scipy_with_the_same_resamples(seed: int) -> None:
     _, clusters, counted, total = _films(seed)
     found = resampling.resampled_shares(counted, total, clusters, 300, seed)
     codes = np.unique(clusters, return_inverse=True)[1]
     parts, wholes = np.bincount(codes, counted), np.bincount(codes, total)
 
-    def ratio(part, whole, axis=-1):
+    def ratio(part: np.ndarray, whole: np.ndarray, axis: int = -1) -> np.ndarray:
         return part.sum(axis=axis) / whole.sum(axis=axis)
 
     # scipy takes over the distribution it is given when it draws nothing itself.
@@ -122,21 +125,21 @@ def test_bca_equals_scipy_with_the_same_resamples(seed):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_t_is_the_textbook_interval_of_a_mean(seed):
+def test_t_is_the_textbook_interval_of_a_mean(seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=30)
     found = resampling.means(values, np.arange(30), 20_000, seed)
     theirs = stats.ttest_1samp(values, 0).confidence_interval()
     assert found.interval == pytest.approx((theirs.low, theirs.high), abs=0.02 * values.std())
 
 
-def test_t_with_bounds_stays_within_them():
+def test_t_with_bounds_stays_within_them() -> None:
     scores, outcomes = [1, 2, 3, 2.5, 4, 5, 6], [0, 0, 0, 1, 1, 1, 1]
     found = resampling.weighted(weighted_figures.auc(scores, outcomes), np.arange(7), bounds=(0, 1))
     assert 0 < found.interval[0] < found.value < found.interval[1] < 1
     assert "logit" in found.method
 
 
-def test_correlation_may_lie_between_minus_one_and_one():
+def test_correlation_may_lie_between_minus_one_and_one() -> None:
     rng = np.random.default_rng(0)
     one = rng.normal(size=40)
     two = -one + 0.2 * rng.normal(size=40)
@@ -144,14 +147,14 @@ def test_correlation_may_lie_between_minus_one_and_one():
     assert -1 < found.interval[0] < found.value < found.interval[1] < -0.9
 
 
-def test_one_film_a_patient_is_the_ordinary_bootstrap():
+def test_one_film_a_patient_is_the_ordinary_bootstrap() -> None:
     counted = np.array([1, 0, 1, 1, 0, 1, 1, 0, 1, 1])
     found = resampling.shares(counted, np.ones(10), list("abcdefghij"), method="percentile", resamples=20_000)
     assert found.interval == pytest.approx(stats.binom.ppf([0.025, 0.975], 10, 0.7) / 10)
     assert found.method.startswith("bootstrap, ")
 
 
-def test_clusters_widen_the_interval():
+def test_clusters_widen_the_interval() -> None:
     patients = np.repeat(np.arange(30), 5)
     right = np.repeat(np.arange(30) % 3 > 0, 5)
     together = resampling.shares(right, np.ones(150), patients)
@@ -161,7 +164,7 @@ def test_clusters_widen_the_interval():
     assert together.method.startswith("bootstrap of 30 patients")
 
 
-def test_all_or_none_has_wilsons_interval_over_patients():
+def test_all_or_none_has_wilsons_interval_over_patients() -> None:
     patients = np.repeat(np.arange(10), 3)
     for value in (0, 1):
         found = resampling.shares(np.full(30, value), np.ones(30), patients)
@@ -171,7 +174,7 @@ def test_all_or_none_has_wilsons_interval_over_patients():
         assert found.note
 
 
-def test_patients_outside_the_denominator_do_not_carry_the_share():
+def test_patients_outside_the_denominator_do_not_carry_the_share() -> None:
     found = resampling.resampled_shares([1, 1, 0, 0], [1, 1, 0, 0], [1, 2, 3, 4])
     assert (found.n, found.clusters, found.carrying) == (2, 4, 2)
     # A resample without patients 1 and 2 has no share.
@@ -179,7 +182,7 @@ def test_patients_outside_the_denominator_do_not_carry_the_share():
 
 
 @pytest.mark.parametrize("method", resampled.METHODS)
-def test_undefined_resamples_are_left_out_counted_and_told(method):
+def test_undefined_resamples_are_left_out_counted_and_told(method: Any) -> None:
     # Two positive patients of ten: a tenth of the resamples lack both.
     outcomes = np.arange(10) < 2
     scores = np.array([5, 3, 4, 1, 2, 0, 2, 1, 0, 3.5])
@@ -190,7 +193,7 @@ def test_undefined_resamples_are_left_out_counted_and_told(method):
     assert f"{found.undefined} of 2000" in estimate.note
 
 
-def test_few_undefined_resamples_are_not_worth_a_note():
+def test_few_undefined_resamples_are_not_worth_a_note() -> None:
     values = np.linspace(0, 1, 1000)
     values[:40] = math.nan
     found = resampled.Resampled(0.5, values, lambda: values, 1000, 1000, 1000)
@@ -198,7 +201,7 @@ def test_few_undefined_resamples_are_not_worth_a_note():
     assert found.undefined == 40
 
 
-def test_what_has_no_interval_says_why():
+def test_what_has_no_interval_says_why() -> None:
     one_patient = resampling.shares([1, 0], [1, 1], ["a", "a"])
     assert one_patient.value == 0.5
     assert not one_patient.has_interval
@@ -221,14 +224,14 @@ def test_what_has_no_interval_says_why():
         resampling.weighted(weighted_figures.auc([1, 2], [1, 1]), [1, 2]),
     ],
 )
-def test_undefined_figures_are_nan_with_a_reason(found):
+def test_undefined_figures_are_nan_with_a_reason(found: Estimate) -> None:
     assert math.isnan(found.value)
     assert not found.has_interval
     assert found.note
     assert found.to_dict()["value"] is None
 
 
-def test_two_patients_are_enough():
+def test_two_patients_are_enough() -> None:
     values, patients = [1.0, 2.0, 4.0], ["a", "a", "b"]
     # A resample is a twice (mean 1.5), b twice (mean 4) or both (7 / 3).
     assert resampling.means(values, patients, method="percentile").interval == (1.5, 4.0)
@@ -237,7 +240,7 @@ def test_two_patients_are_enough():
     assert found.interval[0] < 1.5 < 4 < found.interval[1]
 
 
-def test_nonsense_is_refused():
+def test_nonsense_is_refused() -> None:
     with pytest.raises(resampling.ResamplingError, match="one length"):
         resampling.shares([1], [1], [1, 2])
     with pytest.raises(resampling.ResamplingError, match="one length"):
@@ -247,18 +250,18 @@ def test_nonsense_is_refused():
     with pytest.raises(resampling.ResamplingError, match="0 to total"):
         resampling.shares([2, 0], [1, 1], [1, 2])
     with pytest.raises(resampling.ResamplingError, match="None"):
-        resampling.means([1, 2], ["a", None])
+        resampling.means([1, 2], np.array(["a", None]))
     with pytest.raises(resampling.ResamplingError, match="one patient a row"):
         resampling.means([1, 2], [["a"], ["b"]])
     with pytest.raises(resampling.ResamplingError, match="resample"):
         resampling.draws([1, 2], resamples=0)
     with pytest.raises(ValueError, match="percentile"):
-        resampling.means([1, 2], [1, 2], method="basic")
+        resampling.means([1, 2], [1, 2], method="basic")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="between 0 and 1"):
         resampling.means([1, 2], [1, 2], confidence=95)
 
 
-def test_blocks_do_not_change_the_answer(monkeypatch):
+def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     rng, clusters, outcomes, _ = _films(1)
     figure = weighted_figures.auc(rng.normal(size=clusters.size), outcomes)
     whole = resampling.resampled(figure, clusters, 100).values

@@ -1,0 +1,85 @@
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from experiments import planned_cases
+from raspine.evaluation import sample_size
+from raspine.evaluation.sample_size import Cases
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def _started(*flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "experiments.sample_size", *flags]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_plan_of_paper_1() -> None:
+    rows = {(row["figure"], row["wanted"]): row for row in planned_cases.needed(planned_cases.Plan())}
+    sensitivity = rows["sensitivity", 0.2]
+    assert sensitivity["positives"] == sample_size.share_cases(0.2, 0.75)
+    assert sensitivity["cases"] == sample_size.enrolled(sensitivity["positives"], 12 / 67)
+    assert sensitivity["surely"] > sensitivity["cases"]
+    assert "negatives" not in sensitivity
+    area = rows["AUC", 0.1]
+    assert area["cases"] == area["positives"] + area["negatives"]
+    assert rows["equivalence within 1.5 mm", "power 0.9"]["cases"] == sample_size.tost_pairs(0.9, 2.0, 1.5)
+
+
+def test_needed_and_given_are_each_others_reverse() -> None:
+    plan = planned_cases.Plan(widths=[0.2])
+    rows = {row["figure"]: row for row in planned_cases.needed(plan)}
+    cases = Cases(rows["sensitivity"]["positives"], rows["specificity"]["negatives"])
+    back = {row["figure"]: row for row in planned_cases.given(planned_cases.Plan(given=cases))}
+    assert 0.195 < back["sensitivity"]["gives"] <= 0.2
+    assert 0.195 < back["specificity"]["gives"] <= 0.2
+
+
+def test_films_that_share_patients_count_less() -> None:
+    plan = planned_cases.Plan(films_per_patient=408 / 86, icc=0.5, given=Cases(79, 329))
+    given = {row["figure"]: row for row in planned_cases.given(plan)}
+    assert given["sensitivity"]["cases"] == 27
+    assert given["bias, mm"]["cases"] == 142
+    for row in planned_cases.needed(plan):
+        assert "surely" not in row
+        assert row["films"] > 2.8 * row["cases"]
+        assert row["films"] == pytest.approx(row["patients"] * 408 / 86, abs=1)
+
+
+def test_what_no_number_of_cases_reaches_is_noted() -> None:
+    rows = planned_cases.needed(planned_cases.Plan(bias_mm=1.6))
+    notes = {row["figure"]: row.get("note") for row in rows if row["figure"].startswith("equivalence")}
+    assert "bias" in str(notes["equivalence within 1.5 mm"])
+    assert notes["equivalence within 2 mm"] is None
+
+
+def test_curve_falls() -> None:
+    rows = list(planned_cases.curve(planned_cases.Plan(), [20, 67, 500]))
+    for name in ("sensitivity", "specificity", "AUC"):
+        assert rows[0][name] > rows[1][name] > rows[2][name]
+
+
+def test_program_prints_tables_and_writes_json_and_picture(tmp_path: pathlib.Path) -> None:
+    done = _started(f"--json={tmp_path / 'plan.json'}", f"--picture={tmp_path / 'plan.png'}")
+    assert done.returncode == 0, done.stderr
+    assert "12 with and 55 without" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("Written: ")
+    report = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
+    given = {row["figure"]: row for row in report["given"]}
+    assert given["sensitivity"]["gives"] == pytest.approx(0.4264, abs=1e-4)
+    assert report["plan"]["given"] == {"positives": 12, "negatives": 55}
+    assert (tmp_path / "plan.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["--icc=0.5", "--widths=2", "--widths=a", "--sensitivity=1", "--margins_mm=-1", "--picture=plan.jpg", "stray"],
+)
+def test_wrong_flags_are_refused_in_one_line(flag: str) -> None:
+    done = _started(flag)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
