@@ -1,37 +1,15 @@
-"""The folder of a sweep: used by one process at a time, and gone on with only for the search it began with."""
+"""The folder of a sweep: gone on with only for the search it began with."""
 
-import contextlib
-import fcntl
 import json
 import pathlib
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
+from experiments import folder_lock
 from experiments.sweep_request import Request
 from raspine import atomic, program, provenance
 
 SWEEP = "sweep.json"
-_LOCK = ".lock"
-
-
-@contextlib.contextmanager
-def alone(folder: pathlib.Path) -> Iterator[int]:
-    """Keeps other sweeps out of the folder, which is made when missing.
-
-    Yields:
-      A file descriptor; the folder stays closed until this and every process that holds it too has ended.
-
-    Raises:
-      UsageError: one is at work there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise program.UsageError(f"a sweep, or a trial of one that was cut, is at work in '{folder}'.") from error
-        yield stream.fileno()
 
 
 def claim(request: Request) -> None:
@@ -46,7 +24,7 @@ def claim(request: Request) -> None:
         older = json.loads(path.read_text(encoding="utf-8"))
         if changed := [key for key, value in wanted.items() if older.get(key) != value]:
             _give_up(request, changed[0])
-    elif any(found.name != _LOCK for found in request.folder.iterdir()):
+    elif any(found.name != folder_lock.NAME for found in request.folder.iterdir()):
         raise program.UsageError(f"output folder '{request.folder}' holds no sweep: name another or empty it.")
     atomic.write_json(path, {**wanted, **provenance.describe()})
 

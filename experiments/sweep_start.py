@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
-from experiments import children, known_flags, sweep_folder
+from experiments import children, folder_lock, known_flags, sweep_folder
 from experiments.sweep_request import Direction, Request
 from raspine import program
 
@@ -49,7 +49,7 @@ def sweep(request: Request) -> int:
         space = search_space.read(request.space, known_flags.of(request.module))
     except search_space.SpaceError as error:
         raise program.UsageError(f"--space: {error}") from error
-    with sweep_folder.alone(request.folder) as lock, children.signals() as received:
+    with folder_lock.alone(request.folder, "a sweep, or a trial of one that was cut,") as lock, children.signals() as received:
         sweep_folder.claim(request)
         found = search.Search(request.journal, space, request.direction, request.seed, request.prune_after)
         print(

@@ -10,6 +10,8 @@ UNKNOWN = "–"
 _ABBREVIATIONS = {
     "adi": "ADI", "sac": "SAC", "auc": "AUC", "mre": "MRE", "ppv": "PPV", "npv": "NPV", "mcc": "MCC", "f1": "F1",
     "mri": "MRI", "pck": "PCK", "sdr": "SDR", "rf": "RF", "gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++",
+    "delong": "DeLong", "delong_logit": "DeLong, logit scale", "obuchowski": "Obuchowski", "newcombe": "Newcombe",
+    "obuchowski_logit": "Obuchowski, logit scale", "wilson": "Wilson",
     "scorecam": "Score-CAM", "layercam": "LayerCAM",
 }  # fmt: skip
 _COUNTED = {"films": "film", "studies": "study", "patients": "patient", "rows": "row", "records": "record"}
@@ -89,6 +91,11 @@ def label(name: Any) -> str:
     """Returns a key as words for people: `dens_anterior` as `dens anterior`, `adi` as `ADI`."""
     text = str(name).strip()
     return _ABBREVIATIONS.get(text.lower(), text.replace("_", " "))
+
+
+def sentence(text: str) -> str:
+    """Returns text with a capital at its start."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def counted(count: int, what: str) -> str:

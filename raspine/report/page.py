@@ -1,0 +1,131 @@
+"""The report as one HTML file that needs no network: sections joined, styled, and closed against what names may "
+"hold.
+"""
+
+import base64
+import dataclasses
+import hashlib
+import pathlib
+from collections.abc import Callable, Sequence
+
+import jinja2
+import markupsafe
+
+import raspine
+from raspine.report import (
+    agreement,
+    blocks,
+    calibration,
+    card,
+    checklists,
+    checks,
+    cohort,
+    crossed,
+    decisions,
+    discrimination,
+    gallery,
+    gather,
+    glance,
+    glossary,
+    groups,
+    limits,
+    localisation,
+    training,
+    trust,
+)
+
+TEMPLATES = pathlib.Path(__file__).parent / "templates"
+Maker = Callable[[gather.Run], blocks.Section]
+_OF_BOTH: tuple[Maker, ...] = (glance.section, cohort.section, training.section, discrimination.section)
+_OF_FILMS: tuple[Maker, ...] = (*_OF_BOTH, decisions.section, localisation.section, agreement.section)
+_OF_STUDIES: tuple[Maker, ...] = (*_OF_BOTH, calibration.section, decisions.section, agreement.section)
+_LAST: tuple[Maker, ...] = (
+    groups.section, gallery.section, trust.section, crossed.section, checks.section, limits.section, card.section,
+    checklists.section, lambda _: glossary.section(),
+)  # fmt: skip
+
+
+def sections(run: gather.Run) -> list[blocks.Section]:
+    """Returns the sections that a run of this kind has, in their order."""
+    makers = [*(_OF_STUDIES if run.kind == "studies" else _OF_FILMS), *_LAST]
+    # Maps are made of risk models alone.
+    wanted = [make for make in makers if make is not trust.section or run.kind == "studies" or run.explanations]
+    made = [make(run) for make in wanted]
+    names = {section.name for section in made}
+    return [_without_dead_links(section, names) for section in made]
+
+
+def render(run: gather.Run, title: str = "") -> str:
+    """Returns the report's HTML.
+
+    Whatever stands in the run's files is text: it is escaped, and the page's own policy lets no script but its own
+    run and nothing be loaded.
+
+    Args:
+      run: as read.
+      title: of the page; by default what the model is for.
+    """
+    script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=title or glance.title(run),
+            subtitle=glance.on_whom(run),
+            synthetic=bool(run.synthetic),
+            research=limits.RESEARCH,
+            synthetic_note=limits.SYNTHETIC,
+            sections=sections(run),
+            version=raspine.__version__,
+            style=markupsafe.Markup(style),
+            script=markupsafe.Markup(script),
+            script_hash=_hash(script),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code"] = _with_code
+    return environment
+
+
+def _with_code(text: str) -> markupsafe.Markup:
+    """Returns text escaped, what stands between backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return markupsafe.escape(text)
+    marked = (
+        markupsafe.Markup("<code>{}</code>").format(part) if odd % 2 else markupsafe.escape(part)
+        for odd, part in enumerate(parts)
+    )
+    return markupsafe.Markup("").join(marked)
+
+
+def _hash(script: str) -> str:
+    """Returns the hash by which the page's policy knows its script."""
+    return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+
+
+def _without_dead_links(section: blocks.Section, names: set[str]) -> blocks.Section:
+    """Returns the section without links to sections that this page does not have."""
+    return dataclasses.replace(section, blocks=[_linked(block, names) for block in section.blocks])
+
+
+def _linked(block: object, names: set[str]) -> object:
+    if isinstance(block, blocks.Folded):
+        return dataclasses.replace(block, blocks=[_linked(inner, names) for inner in block.blocks])
+    if isinstance(block, blocks.Table):
+        return dataclasses.replace(block, rows=[_row(row, names) for row in block.cells()])
+    return block
+
+
+def _row(row: Sequence[blocks.Cell], names: set[str]) -> list[blocks.Cell]:
+    return [dataclasses.replace(cell, link=cell.link if cell.link in names else "") for cell in row]

@@ -1,0 +1,53 @@
+"""The rule of each distance: where it turns, and on which side a value is pathological."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from raspine.report import gather, wording
+
+_BELOW = ("sac",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """Where a distance is called positive.
+
+    Attributes:
+      threshold: mm; None where no rule is known.
+      sign: 1 where large values are pathological, -1 where small ones are.
+    """
+
+    threshold: float | None
+    sign: int
+
+    @property
+    def side(self) -> str:
+        """`above` or `below`."""
+        return "above" if self.sign > 0 else "below"
+
+
+def of(run: gather.Run, name: str) -> Rule:
+    """Returns the rule of a distance, from the evaluation's schema, the data's or the model's.
+
+    Args:
+      run: as read.
+      name: of the distance.
+    """
+    for schema in schemas(run):
+        distances = schema.get("distances")
+        for one in distances if isinstance(distances, list) else ():
+            if isinstance(one, Mapping) and one.get("name") == name:
+                threshold = wording.as_number(one.get("threshold_mm"))
+                sign = -1 if str(one.get("comparison", ">")).startswith("<") else 1
+                return Rule(threshold if threshold > 0 else None, sign)
+    return Rule(None, -1 if name in _BELOW else 1)
+
+
+def schemas(run: gather.Run) -> list[Mapping[str, Any]]:
+    """Returns the landmark schemas that the run tells of, the evaluation's first."""
+    stages = run.settings.get("stages")
+    stage = stages[0] if isinstance(stages, list) and stages else run.settings
+    sources = (run.summary, stage, run.data)
+    found = [source.get("schema") for source in sources if isinstance(source, Mapping)]
+    return [schema for schema in found if isinstance(schema, Mapping)]
