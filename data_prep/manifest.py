@@ -16,6 +16,7 @@ import tensorflow as tf
 import raspine
 from data_prep import shards, split
 from raspine import patient_groups
+from raspine.inputs import shards as input_shards
 
 FORMAT_VERSION = 1
 
@@ -55,7 +56,7 @@ def common(
         "counts": {part: {**counts[part], "shards": shard_count[part]} for part in split.SPLITS},
         "split": rule.describe(),
         "shards": [dataclasses.asdict(shard) for shard in written.shards],
-        "data_hash": shards.data_hash(written.shards),
+        "data_hash": input_shards.data_hash((shard.file, shard.sha256) for shard in written.shards),
         "records_csv": written.records_csv,
         "synthetic": is_synthetic(synthetic),
         "versions": _versions(),

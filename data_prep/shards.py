@@ -79,12 +79,6 @@ def write(
     ]
 
 
-def data_hash(written: Sequence[Shard]) -> str:
-    """Returns a hash of shards that tells whether two data sets are the same."""
-    lines = "\n".join(f"{shard.file} {shard.sha256}" for shard in written)
-    return hashlib.sha256(lines.encode()).hexdigest()
-
-
 def _parts(names: Sequence[str], count: int) -> Iterator[Sequence[str]]:
     edges = np.linspace(0, len(names), count + 1).round().astype(int)
     return (names[start:end] for start, end in itertools.pairwise(edges))

@@ -49,7 +49,8 @@ def sweep(request: Request) -> int:
         space = search_space.read(request.space, known_flags.of(request.module))
     except search_space.SpaceError as error:
         raise program.UsageError(f"--space: {error}") from error
-    with folder_lock.alone(request.folder, "a sweep, or a trial of one that was cut,") as lock, children.signals() as received:
+    others = "a sweep, or a trial of one that was cut,"
+    with folder_lock.alone(request.folder, others) as lock, children.signals() as received:
         sweep_folder.claim(request)
         found = search.Search(request.journal, space, request.direction, request.seed, request.prune_after)
         print(

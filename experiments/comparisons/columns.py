@@ -24,7 +24,7 @@ class Column:
       title: for people, with its unit.
       keys: of the rows that it rests on.
       value: of one row of a run; NaN where the row has none.
-      is_share: whether values lie between 0 and 1.
+      is_share: whether values are 0 or 1; others are sizes of errors, none below 0.
       higher_is_better: which way is good.
     """
 

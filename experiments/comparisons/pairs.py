@@ -99,7 +99,9 @@ def _pair(first: Evaluated, second: Evaluated, cases: Sequence[str], seed: int, 
 
 def _means(first: Evaluated, second: Evaluated, column: columns.Column, seed: int, confidence: float) -> Pair:
     people = _patients(first, column.keys)
-    result = model_difference.of_means(column.of(first), column.of(second), people, seed, confidence, column.is_share)
+    result = model_difference.of_means(
+        column.of(first), column.of(second), people, seed, confidence, column.is_share, not column.is_share
+    )
     names = first.name, second.name
     return Pair(
         column.name, column.title, *names, len(column.keys), len(set(people.tolist())), result,

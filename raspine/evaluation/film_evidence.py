@@ -4,6 +4,7 @@ Films of one patient resemble each other: every interval here draws patients or 
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -153,7 +154,7 @@ def _figures(
     count = films.truth.shape[1]
     people = np.repeat(np.array(films.patients, object).astype(str), count)
     mm, side = (np.ravel(values) for values in (films.errors_mm, films.errors_by_side))
-    found = {"mre_mm": _mean(mm, people, options)}
+    found = {"mre_mm": _mean(mm, people, options, lowest=0)}
     hits = {
         **{keypoints.sdr_name(limit): (mm, mm <= limit) for limit in keypoints.SDR_MM},
         "pck": (side, side < limits.pck),
@@ -165,7 +166,7 @@ def _figures(
         apart = measured[distance.name] - truth[distance.name]
         patients = np.array(films.patients, object).astype(str)
         found[f"{distance.name}_bias_mm"] = _mean(apart, patients, options)
-        found[f"{distance.name}_mae_mm"] = _mean(np.abs(apart), patients, options)
+        found[f"{distance.name}_mae_mm"] = _mean(np.abs(apart), patients, options, lowest=0)
     return found
 
 
@@ -191,12 +192,12 @@ def _by_level(
     return result
 
 
-def _mean(values: Array, patients: NDArray[Any], options: Options) -> Estimate:
+def _mean(values: Array, patients: NDArray[Any], options: Options, lowest: float = -math.inf) -> Estimate:
     known = np.isfinite(values)
     if not known.any():
         return undefined("no error is known in mm.")
     drawn = options.resamples, options.seed, options.confidence
-    return resampling.means(values[known], patients[known], *drawn)
+    return resampling.means(values[known], patients[known], *drawn, lowest=lowest)
 
 
 def _share(counted: NDArray[np.bool_], known: NDArray[np.bool_], patients: NDArray[Any], options: Options) -> Estimate:

@@ -54,6 +54,7 @@ def of_means(
     seed: int = 0,
     confidence: float = 0.95,
     is_share: bool = False,
+    is_error: bool = False,
 ) -> Difference:
     """Compares the means of two models over the rows that both have.
 
@@ -67,6 +68,7 @@ def of_means(
       seed: of bootstrap and swaps.
       confidence: of the intervals, 0..1.
       is_share: whether values lie between 0 and 1, so that their mean is a share.
+      is_error: whether values are sizes of errors, none below 0.
 
     Raises:
       DifferenceError: lengths differ, or a value is infinite.
@@ -84,7 +86,7 @@ def of_means(
     if not both.any():
         missing = undefined("no row has a value of both models.")
         return Difference(missing, missing, missing, math.nan, note=missing.note)
-    sides = [_mean(values, people, seed, confidence, is_share) for values in (one, two)]
+    sides = [_mean(values, people, seed, confidence, is_share, is_error) for values in (one, two)]
     difference = resampling.means(one - two, people, seed=seed, confidence=confidence)
     p, note = permutation(one - two, people, seed)
     return Difference(sides[0], sides[1], difference, p, note=note)
@@ -136,7 +138,10 @@ def holm(p_values: ArrayLike) -> Floats:
     return adjusted
 
 
-def _mean(values: Floats, patients: NDArray[Any], seed: int, confidence: float, is_share: bool) -> Estimate:
+def _mean(
+    values: Floats, patients: NDArray[Any], seed: int, confidence: float, is_share: bool, is_error: bool
+) -> Estimate:
     if not is_share:
-        return resampling.means(values, patients, seed=seed, confidence=confidence)
+        lowest = 0.0 if is_error else -math.inf
+        return resampling.means(values, patients, seed=seed, confidence=confidence, lowest=lowest)
     return resampling.shares(values, np.ones_like(values), patients, seed=seed, confidence=confidence)

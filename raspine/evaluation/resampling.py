@@ -8,6 +8,7 @@ so that figures of one evaluation can be compared.
 Field and Welsh, Bootstrapping clustered data, Journal of the Royal Statistical Society B 69 (2007) 369-390.
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator
@@ -80,6 +81,7 @@ def means(
     seed: int = 0,
     confidence: float = 0.95,
     method: Method = "t",
+    lowest: float = -math.inf,
 ) -> Estimate:
     """Returns the mean over all rows with its clustered bootstrap interval.
 
@@ -90,13 +92,16 @@ def means(
       seed: of the draws.
       confidence: 0..1.
       method: `t`, `percentile` or `bca`, see `Resampled.estimate`.
+      lowest: what a value cannot be below, 0 for an error; the interval ends there.
 
     Raises:
       ResamplingError: lengths differ or a value is not finite.
     """
     numbers = _numbers(values, "values")
     parts = _ratio(numbers, np.ones_like(numbers), clusters, resamples, seed)
-    return Resampled(*parts).estimate(method, confidence)
+    found = Resampled(*parts).estimate(method, confidence)
+    low, high = found.interval
+    return dataclasses.replace(found, interval=(max(lowest, low), high)) if found.has_interval else found
 
 
 def statistic(

@@ -1,10 +1,11 @@
 """Shards of TFRecords: which there are, where their records begin, and reading any of them."""
 
 import contextlib
+import hashlib
 import os
 import pathlib
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +18,15 @@ _RECORD = tf.TensorSpec((), tf.string)
 
 class ShardError(ValueError):
     """A shard is missing or damaged, or shards do not hold what they should; the message names the file."""
+
+
+def data_hash(files: Iterable[tuple[str, str]]) -> str:
+    """Returns a hash of shards that tells whether two data sets are the same.
+
+    Args:
+      files: name and sha256 of each shard, in order.
+    """
+    return hashlib.sha256("\n".join(f"{name} {digest}" for name, digest in files).encode()).hexdigest()
 
 
 def listed(folder: str | pathlib.Path, split: str, program: str) -> list[str]:

@@ -1,3 +1,4 @@
+import csv
 import itertools
 import json
 import pathlib
@@ -12,7 +13,7 @@ import study_models
 import study_shards
 
 from raspine import risk, study_records
-from raspine.explanation import energy, explained, gradcam, masks, sanity
+from raspine.explanation import cascade, energy, explained, gradcam, masks, sanity, trust
 
 CUT = (study_shards.SIDE - study_models.SIDE) // 2
 
@@ -30,6 +31,14 @@ def channels(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def per_slice(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return study_models.write(tmp_path_factory.mktemp("risk") / "best", per_slice=True, columns=("age",))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The channels' network after another training."""
+    folder = tmp_path_factory.mktemp("risk") / "best"
+    study_models.model(seed=4).save(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +62,7 @@ def runs(
     channels: pathlib.Path,
     per_slice: pathlib.Path,
     signs: pathlib.Path,
+    other: pathlib.Path,
     start_many: Callable,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, pathlib.Path]:
@@ -61,6 +71,10 @@ def runs(
         "examples": [f"--model={channels}", "--threshold=0.5", "--method=both", f"--masks={signs}", "--draws=2"],
         "named": [f"--model={per_slice}", "--studies=test05,test00", f"--masks={signs}", "--dilate_mm=2", "--draws=1"],
         "against": [f"--model={channels}", "--studies=test01", "--sign=-1", "--nosanity"],
+        "checked": [
+            *(f"--model={channels}", "--examples=1", f"--masks={signs}", "--draws=1", "--checks=all"),
+            *(f"--others={other}", "--method=layercam,saliency", "--check_studies=3", "--batch=8"),
+        ],
     }
     given = [[*line, f"--data={data}", f"--output_dir={place / name}"] for name, line in lines.items()]
     results = start_many("experiments.explain", given)
@@ -115,6 +129,28 @@ def test_every_example_has_its_picture_and_all_stand_on_a_sheet(runs: dict[str, 
     assert one.shape[0] > 150 * len(set(groups))
     events = b"".join(path.read_bytes() for path in (folder / "tensorboard").rglob("events*"))
     assert entries[0]["picture"].removesuffix(".png").encode() in events
+
+
+def test_checks_leave_a_table_a_picture_and_verdicts(runs: dict[str, pathlib.Path]) -> None:
+    facts = explanations(runs["checked"])
+    assert list(facts["trust"]) == list(facts["checks"]) == ["layercam", "saliency"]
+    assert len(set(facts["trust_studies"])) == 3
+    for method, entry in facts["trust"].items():
+        assert set(entry) == {*trust.NAMES, "verdict", "rests_on"}
+        # Eight patients are fewer than ten.
+        assert entry["verdict"] == "not enough data"
+        assert "by networks of other training runs, 1 (training seed not known)" in entry["repeatability"]["note"]
+        assert entry["energy"]["value"] == pytest.approx(facts["energy"][method]["ratio"])
+        assert [stage["stage"] for stage in facts["checks"][method]["by_stage"]] == list(cascade.STAGES)
+    assert facts["trust_rule"] == trust.RULE
+    with (runs["checked"] / "trust.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert tuple(rows[0]) == trust.FIELDS
+    assert {row["check"] for row in rows if row["method"] == "saliency"} == set(trust.NAMES)
+    picture = cv2.imread(str(runs["checked"] / "trust.png"))
+    assert picture is not None
+    assert picture.shape[1] > 1200
+    assert "trust" not in explanations(runs["examples"])
 
 
 def test_peaks_are_places_in_the_patient(runs: dict[str, pathlib.Path]) -> None:
@@ -234,6 +270,15 @@ WRONG = {
     "holds no NIfTI file": (2, ["--masks={empty}"]),
     "no study of the split test has a mask": (2, ["--masks={others}", "--nosanity"]),
     "cannot be read: it is damaged": (1, ["--masks={damaged}", "--nosanity", "--examples=1"]),
+    "--method: one or more of gradcam": (2, ["--method=gradcam,scorecam"]),
+    "--checks: one of randomisation": (2, ["--checks=sanity"]),
+    "leave out --nosanity": (2, ["--checks=all", "--nosanity"]),
+    "--check_studies is for --checks": (2, ["--check_studies=5"]),
+    "--others is for --checks=repeatability": (2, ["--others={empty}", "--checks=insertion"]),
+    "--checks=localisation needs --masks": (2, ["--checks=localisation"]),
+    "--others: '{empty}' is no model directory": (2, ["--others={empty}", "--checks=all"]),
+    "has the weights of a network that was named before": (2, ["--others={own}", "--checks=all"]),
+    "does not read the slices or columns of --model": (2, ["--others={per_slice}", "--checks=all"]),
     "only a risk model is explained": (2, ["--model={landmarks}"]),
     "no model directory": (2, ["--model={empty}"]),
     "is no data folder": (2, ["--data={empty}"]),
@@ -244,16 +289,17 @@ WRONG = {
 def test_what_cannot_be_explained_is_said_in_one_line(
     data: pathlib.Path,
     channels: pathlib.Path,
+    per_slice: pathlib.Path,
     model_directory: pathlib.Path,
     start_many: Callable,
     tmp_path: pathlib.Path,
 ) -> None:
-    made = {**_broken(tmp_path), "landmarks": model_directory}
+    made = {**_broken(tmp_path), "landmarks": model_directory, "own": channels, "per_slice": per_slice}
     base = [f"--model={channels}", f"--data={data}", f"--output_dir={tmp_path / 'out'}"]
     lines = [[*base, *(text.format(**made) for text in given)] for _, given in WRONG.values()]
     results = start_many("experiments.explain", lines)
     for (message, (expected, _)), (status, _, error) in zip(WRONG.items(), results, strict=True):
-        assert (status, message in error) == (expected, True), error
+        assert (status, message.format(**made) in error) == (expected, True), error
         assert "Traceback" not in error
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))

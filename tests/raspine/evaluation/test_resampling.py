@@ -267,3 +267,10 @@ def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = resampling.resampled(figure, clusters, 100).values
     monkeypatch.setattr(resampling, "_CELLS", 150)
     assert np.array_equal(resampling.resampled(figure, clusters, 100).values, whole)
+
+
+def test_an_error_s_interval_ends_at_nothing() -> None:
+    values, patients = [0.1, 9.0, 0.2, 0.1], ["a", "b", "c", "d"]
+    free, held = (resampling.means(values, patients, lowest=lowest) for lowest in (-math.inf, 0.0))
+    assert free.interval[0] < 0
+    assert held.interval == (0.0, free.interval[1])

@@ -94,7 +94,7 @@ def _pixel_gradients(model: keras.Model, images: Array, clinical: Array | None) 
     pixels = tf.constant(images)
     with tf.GradientTape() as tape:
         tape.watch(pixels)
-        logit = model(pixels if clinical is None else [pixels, clinical], training=False)
+        logit = model(pixels if clinical is None else [pixels, tf.constant(clinical)], training=False)
     return tape.gradient(logit, pixels).numpy()
 
 
@@ -161,14 +161,14 @@ def test_saliency_equals_that_by_hand(channel: keras.Model, per_slice: keras.Mod
 
 
 def test_smoothgrad_equals_that_by_hand(channel: keras.Model, images: Array) -> None:
-    before = np.random.get_state()[1].copy()  # type: ignore[union-attr]
+    before = np.random.get_state(legacy=False)["state"]["key"].copy()
     explainer = gradcam.Explainer(channel, batch_size=3)
     got = explainer(images[:2], CLINICAL[:2], "smoothgrad", seed=4)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    np.testing.assert_array_equal(np.random.get_state(legacy=False)["state"]["key"], before)
     for place in range(2):
-        spread = pixel_gradients.NOISE * (images[place].max() - images[place].min())
-        noise = np.random.RandomState(4).normal(0, 1, (pixel_gradients.SAMPLES, *images[place].shape)) * spread
-        copies = (images[place] + noise).astype(np.float32)
+        spread = np.float32(pixel_gradients.NOISE) * (images[place].max() - images[place].min())
+        noise = np.random.RandomState(4).normal(0, spread, (pixel_gradients.SAMPLES, *images[place].shape))
+        copies = images[place] + noise.astype(np.float32)
         clinical = np.repeat(CLINICAL[place][None], len(copies), 0)
         expected = np.abs(_pixel_gradients(channel, copies, clinical)).mean(0).max(-1)
         np.testing.assert_allclose(got[place], expected, rtol=0, atol=1e-3 * expected.max())
