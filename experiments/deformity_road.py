@@ -107,12 +107,15 @@ def _evaluate(work: pathlib.Path, model: str) -> None:
         f"--output_dir={work / 'evaluated'}",
     )
     steps.run(
-        "explaining: Grad-CAM, and whether it looks where the sign is",
+        "explaining: maps by four methods, and whether they mean anything",
         "experiments.explain",
         model,
         data,
         "--split=test",
         f"--masks={work / 'masks'}",
+        "--method=gradcam,gradcam++,layercam,saliency",
+        "--checks=all",
+        "--check_studies=20",
         f"--output_dir={work / 'explained'}",
     )
 
