@@ -5,12 +5,12 @@
 Takes folders of experiments.evaluate (or result folders that hold the same files). The runs must have been evaluated
 on the same films or studies with the same truth; --common compares what they share.
 
-Landmark models are compared by their radial error, points within 2 mm, and each distance: absolute error, accuracy,
-sensitivity and specificity of the verdict. Risk models by the area under the ROC curve, the Brier score, and their
-decisions, each at its own threshold. Intervals come from a bootstrap that draws patients. p values are of a
-permutation test that swaps both models' answers patient by patient (for one decision a patient that is McNemar's exact
-test); for the areas of DeLong's test, or Obuchowski's when patients have several studies. Those under `p_holm` are
-adjusted for all figures and pairs.
+Landmark models are compared by their radial error over the points that both found, points within 2 mm (one that was
+not found is not), and each distance: absolute error, accuracy, sensitivity and specificity of the verdict. Risk models
+by the area under the ROC curve, the Brier score, and their decisions, each at its own threshold. Intervals come from a
+bootstrap that draws patients. p values are of a permutation test that swaps both models' answers patient by patient
+(of one decision a patient McNemar's test, exact while few patients differ); for the areas of DeLong's test, or
+Obuchowski's when patients have several studies. Those under `p_holm` are adjusted for all figures and pairs.
 
 Leaves comparison.json, comparison.csv and comparison.png in --output_dir.
 

@@ -98,13 +98,19 @@ def _pair(first: Evaluated, second: Evaluated, cases: Sequence[str], seed: int, 
 
 
 def _means(first: Evaluated, second: Evaluated, column: columns.Column, seed: int, confidence: float) -> Pair:
-    people = _patients(first, column.keys)
+    one, two, people = column.of(first), column.of(second), _patients(first, column.keys)
+    both = ~(np.isnan(one) | np.isnan(two))
     result = model_difference.of_means(
-        column.of(first), column.of(second), people, seed, confidence, column.is_share, not column.is_share
+        one[both], two[both], people[both], seed, confidence, column.is_share, not column.is_share
     )
+    if left := int((~both).sum()):
+        note = (
+            f"{left} of {both.size} are left out, since one of the runs has no value: see the other figures for them."
+        )
+        result = dataclasses.replace(result, note=" ".join(filter(None, [note, result.note])))
     names = first.name, second.name
     return Pair(
-        column.name, column.title, *names, len(column.keys), len(set(people.tolist())), result,
+        column.name, column.title, *names, int(both.sum()), len(set(people[both].tolist())), result,
         higher_is_better=column.higher_is_better,
     )  # fmt: skip
 

@@ -12,11 +12,13 @@ def text(pairs: Sequence[Pair]) -> str:
     """Returns a table for each pair of runs."""
     lines: list[str] = []
     for names, members in itertools.groupby(pairs, lambda pair: (pair.first, pair.second)):
-        rows = [("", names[0], names[1], "difference", "p", "p, Holm"), *map(_cells, members)]
+        shown = list(members)
+        rows = [("", names[0], names[1], "difference", "p", "p, Holm"), *map(_cells, shown)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines += [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
         ]
+        lines += [f"  {pair.title}: {pair.found.note}" for pair in shown if pair.found.note]
         lines.append("")
     return "\n".join(lines)
 

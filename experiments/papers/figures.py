@@ -27,6 +27,7 @@ class Figure:
       total: 0 for what is no share.
       note: what a reader must know.
       decimals: to show.
+      is_least: whether the printed figure is a lower limit.
       is_taken: whether the value is the printed one, since nothing printed gives it.
     """
 
@@ -43,6 +44,7 @@ class Figure:
     total: int = 0
     note: str = ""
     decimals: int = 4
+    is_least: bool = False
     is_taken: bool = False
 
     @property
@@ -52,6 +54,8 @@ class Figure:
             return NOT_PRINTED
         if self.is_taken:
             return TAKEN
+        if self.is_least:
+            return AGREES if self.recomputed >= float(self.printed) else DISAGREES
         return AGREES if is_rounded(self.recomputed, self.printed) else DISAGREES
 
     @property
@@ -70,7 +74,8 @@ class Figure:
     @property
     def printed_text(self) -> str:
         """The printed figure, for people."""
-        return "-" if self.printed is None else f"{self.printed}{self._unit}"
+        least = "at least " if self.is_least else ""
+        return "-" if self.printed is None else f"{least}{self.printed}{self._unit}"
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain JSON values; `ci` is None where there is no interval."""

@@ -119,7 +119,9 @@ def _always_negative(paper: int, entry: Entry) -> Iterator[Figure]:
     share = entry["counted"] / entry["total"]
     test = stats.binomtest(entry["model"], entry["total"], share, alternative="greater")
     yield _share(about, f"accuracy of {entry['name']}", entry["counted"], entry["total"], None)
-    yield Figure(**about, name="p of the model's accuracy against it, one-sided", recomputed=float(test.pvalue))
+    note = "as if the share of negatives were known, not counted in the same patients"
+    name = "p of the model's accuracy against it, one-sided"
+    yield Figure(**about, name=name, recomputed=float(test.pvalue), note=note)
 
 
 def _consistency(paper: int, entry: Entry) -> Iterator[Figure]:
@@ -133,7 +135,16 @@ def _years(paper: int, entry: Entry) -> Iterator[Figure]:
     years = entry["days"] / _DAYS_A_YEAR
     note = f"{entry['days']} days in another place"
     yield Figure(
-        paper, "counts", entry["name"], entry["source"], years, entry["printed"], unit="years", note=note, decimals=2
+        paper,
+        "counts",
+        entry["name"],
+        entry["source"],
+        years,
+        entry["printed"],
+        unit="years",
+        note=note,
+        decimals=2,
+        is_least=True,
     )
 
 

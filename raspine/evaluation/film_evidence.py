@@ -74,7 +74,7 @@ def evidence(
         },
         "n_patients": len(set(films.patients)),
         "confidence": options.confidence,
-        "notes": [f"{name}: {estimate.note}" for name, estimate in figures.items() if estimate.note],
+        "notes": _notes(figures) + [f"{rule}: {note}" for rule in found for note in found[rule]["notes"]],
     }  # fmt: skip
 
 
@@ -188,8 +188,18 @@ def _by_level(
             "n_patients": len(set(some.patients)),
             **{name: value["value"] for name, value in values.items()},
             **{f"{name}_ci": value["ci"] for name, value in values.items()},
+            "notes": _notes(figures),
         }
     return result
+
+
+def _notes(figures: Mapping[str, Estimate]) -> list[str]:
+    """Returns a sentence for each reason, with the figures that it is about."""
+    about: dict[str, list[str]] = {}
+    for name, estimate in figures.items():
+        if estimate.note:
+            about.setdefault(estimate.note, []).append(name)
+    return [f"{', '.join(names)}: {note}" for note, names in about.items()]
 
 
 def _mean(values: Array, patients: NDArray[Any], options: Options, lowest: float = -math.inf) -> Estimate:

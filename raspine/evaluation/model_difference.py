@@ -87,7 +87,8 @@ def of_means(
         missing = undefined("no row has a value of both models.")
         return Difference(missing, missing, missing, math.nan, note=missing.note)
     sides = [_mean(values, people, seed, confidence, is_share, is_error) for values in (one, two)]
-    difference = resampling.means(one - two, people, seed=seed, confidence=confidence)
+    reach = 1.0 if is_share else math.inf
+    difference = resampling.means(one - two, people, seed=seed, confidence=confidence, lowest=-reach, highest=reach)
     p, note = permutation(one - two, people, seed)
     return Difference(sides[0], sides[1], difference, p, note=note)
 
@@ -110,17 +111,23 @@ def permutation(differences: ArrayLike, patients: ArrayLike, seed: int = 0, swap
     sums = np.bincount(codes, np.asarray(differences, np.float64))
     sums = sums[np.abs(sums) > 1e-12]
     if not sums.size:
-        return 1.0, "the models never differ."
+        return 1.0, "the models do not differ in any patient's sum."
     observed = abs(float(sums.sum())) * (1 - 1e-12)
     if sums.size <= _ALL:
         signs = 1 - 2.0 * ((np.arange(2**sums.size)[:, None] >> np.arange(sums.size)) & 1)
-        return float((np.abs(signs @ sums) >= observed).mean()), ""
+        return float((np.abs(signs @ sums) >= observed).mean()), _few(sums.size)
     generator, reached = np.random.default_rng(seed), 0
     block = max(1, _BLOCK // sums.size)
     for start in range(0, swaps, block):
         signs = 1 - 2.0 * generator.integers(0, 2, (min(block, swaps - start), sums.size))
         reached += int((np.abs(signs @ sums) >= observed).sum())
     return (reached + 1) / (swaps + 1), ""
+
+
+def _few(patients: int) -> str:
+    """Returns a warning where so few patients differ that p cannot be small."""
+    least = 2.0 ** (1 - patients)
+    return f"only {patients} patients differ, so p cannot be below {least:.2g}." if least > 0.05 else ""
 
 
 def holm(p_values: ArrayLike) -> Floats:

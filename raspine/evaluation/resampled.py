@@ -164,7 +164,7 @@ class ResampledShare(Resampled):
             (float(ends.low), float(ends.high)),
             self.n,
             f"Wilson over {self.carrying} patients",
-            f"a bootstrap has no spread, since {'every' if self.value else 'no'} row counts.",
+            "every resample gives the same figure, so the interval is Wilson's, each patient counting once.",
         )
 
 

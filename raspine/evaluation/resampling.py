@@ -82,6 +82,7 @@ def means(
     confidence: float = 0.95,
     method: Method = "t",
     lowest: float = -math.inf,
+    highest: float = math.inf,
 ) -> Estimate:
     """Returns the mean over all rows with its clustered bootstrap interval.
 
@@ -92,7 +93,8 @@ def means(
       seed: of the draws.
       confidence: 0..1.
       method: `t`, `percentile` or `bca`, see `Resampled.estimate`.
-      lowest: what a value cannot be below, 0 for an error; the interval ends there.
+      lowest: what the mean cannot be below, 0 of errors; the interval ends there.
+      highest: what it cannot be above.
 
     Raises:
       ResamplingError: lengths differ or a value is not finite.
@@ -101,7 +103,7 @@ def means(
     parts = _ratio(numbers, np.ones_like(numbers), clusters, resamples, seed)
     found = Resampled(*parts).estimate(method, confidence)
     low, high = found.interval
-    return dataclasses.replace(found, interval=(max(lowest, low), high)) if found.has_interval else found
+    return dataclasses.replace(found, interval=(max(lowest, low), min(highest, high))) if found.has_interval else found
 
 
 def statistic(

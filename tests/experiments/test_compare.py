@@ -118,7 +118,8 @@ def test_landmark_models_are_compared_film_by_film(tmp_path: pathlib.Path) -> No
     found = pairs(tmp_path)
     both = np.isfinite(far)
     assert found["error_mm"]["difference"]["value"] == pytest.approx((near - far)[both].mean())
-    assert found["error_mm"]["patients"] == 6
+    assert (found["error_mm"]["rows"], found["error_mm"]["patients"]) == (11, 6)
+    assert found["error_mm"]["note"].startswith("1 of 12 are left out")
     assert found["sdr_2mm"]["second_value"]["value"] == pytest.approx(np.mean(np.nan_to_num(far, nan=9.0) <= 2))
     assert found["adi_mae_mm"]["difference"]["value"] == pytest.approx(-1.4)
     assert found["adi_specificity"]["second_value"]["value"] == 0.0 + np.mean((true[true <= 3] + 1.5) <= 3)

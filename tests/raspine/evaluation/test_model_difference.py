@@ -48,7 +48,8 @@ def test_random_swaps_come_near_the_t_test() -> None:
 
 def test_models_that_never_differ_have_p_one() -> None:
     found = model_difference.of_means([1.0, 2.0], [1.0, 2.0], ["a", "b"])
-    assert (found.difference.value, found.p, found.note) == (0.0, 1.0, "the models never differ.")
+    assert (found.difference.value, found.p) == (0.0, 1.0)
+    assert found.note == "the models do not differ in any patient's sum."
 
 
 def test_rows_without_a_value_of_both_are_left_out() -> None:
@@ -83,3 +84,13 @@ def test_holm_is_statsmodels_holm() -> None:
         np.testing.assert_allclose(model_difference.holm(p), multitest.multipletests(p, method="holm")[1], atol=1e-12)
     adjusted = model_difference.holm([0.01, np.nan, 0.04])
     np.testing.assert_allclose(adjusted, [0.02, np.nan, 0.04])
+
+
+def test_the_difference_of_two_shares_stays_between_minus_1_and_1() -> None:
+    found = model_difference.of_means([1.0, 1, 1, 0, 1, 1], [0.0, 0, 0, 0, 0, 1], list("aaabbb"), is_share=True)
+    assert found.difference.interval == (-1.0, 1.0)
+
+
+def test_few_patients_that_differ_are_named() -> None:
+    found = model_difference.of_means([1.0, 1, 0], [0.0, 0, 0], ["a", "b", "c"])
+    assert (found.p, found.note) == (0.5, "only 2 patients differ, so p cannot be below 0.5.")
