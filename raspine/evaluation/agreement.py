@@ -190,11 +190,12 @@ def _own_consensus(rater: str, consensus_of: Collection[str] | None) -> Iterator
 
 def _notes(pairs: Paired, patients_given: bool, tested: bool) -> Iterator[str]:
     if pairs.left_out:
-        yield f"{pairs.left_out} film(s) without a value of both raters were left out."
+        one = pairs.left_out == 1
+        yield f"{pairs.left_out} {'film that lacks' if one else 'films that lack'} a rater's value {'was' if one else 'were'} left out."
     if not patients_given:
         yield "Patients were not given: films count as independent; if patients repeat, intervals may be too narrow."
     elif pairs.repeats:
-        whole = f"{pairs.n} films of {pairs.n_patients} patients: "
+        whole = f"{pairs.n} films of {pairs.n_patients} patient{'' if pairs.n_patients == 1 else 's'}: "
         test = " and `tost`" if tested else ""
         yield f"{whole}`bias`, `sd`, `lower_limit`, `upper_limit`{test} take films as independent; all others do not."
 

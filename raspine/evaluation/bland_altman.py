@@ -24,7 +24,7 @@ from raspine.evaluation import jackknife, moments
 from raspine.evaluation.estimate import UNDEFINED, Estimate, Interval, undefined
 from raspine.evaluation.intervals import normal_quantile
 from raspine.evaluation.moments import Moments
-from raspine.evaluation.paired import Paired, complete, is_constant
+from raspine.evaluation.paired import Paired, complete, is_constant, there_are
 
 Array = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def assemble(values: Sequence[float], spans: Sequence[Interval], methods: Sequen
 
 def without_spread(bias: float, n: int) -> Limits:
     """Returns the limits of differences that are all equal: known without error, as far as these data can say."""
-    note = "all differences are equal: no spread to make an interval from."
+    note = "the differences are all equal: there is no spread to make an interval from."
     return Limits(*[Estimate(value, n=n, note=note) for value in (bias, 0.0, bias, bias)])
 
 
@@ -93,7 +93,7 @@ def limits(
         return _too_few(pairs)
     bias, sd = float(pairs.differences.mean()), float(pairs.differences.std(ddof=1))
     values = bias, sd, bias - z * sd, bias + z * sd
-    if is_constant(pairs.differences, pairs.scale):
+    if sd == 0 or is_constant(pairs.differences, pairs.scale):
         return without_spread(bias, pairs.n)
     near, far = _exact(pairs.n, z, confidence) if intervals == "exact" else _approximate(pairs.n, z, confidence)
     t = float(stats.t.ppf((1 + confidence) / 2, pairs.n - 1)) / math.sqrt(pairs.n)
@@ -125,16 +125,16 @@ def slope(
     normal_quantile(confidence)  # Raises for a confidence out of bounds.
     pairs = complete(first, second, patients)
     if pairs.n < 2:
-        return undefined(f"a slope needs 2 pairs; there are {pairs.n}.", pairs.n)
+        return undefined(f"a slope needs 2 pairs; {there_are(pairs.n)}.", pairs.n)
     means = (pairs.first + pairs.second) / 2
     if is_constant(means, pairs.scale):
-        return undefined("the raters' means do not vary.", pairs.n)
+        return undefined("the means of the two raters do not vary from film to film: there is no slope.", pairs.n)
     line = stats.linregress(means, pairs.differences)
     if pairs.n < 3:
-        return Estimate(float(line.slope), n=pairs.n, note=f"an interval needs 3 pairs; there are {pairs.n}.")
+        return Estimate(float(line.slope), n=pairs.n, note=f"an interval needs 3 pairs; {there_are(pairs.n)}.")
     residual = pairs.differences - line.intercept - line.slope * means
     if is_constant(residual, pairs.scale):
-        note = "all differences lie on a line: no residual to make an interval from."
+        note = "the differences lie exactly on a line: there is no scatter to make an interval from."
         return Estimate(float(line.slope), n=pairs.n, note=note)
     if pairs.repeats:
         return _clustered_slope(float(line.slope), pairs, confidence)
@@ -143,7 +143,7 @@ def slope(
 
 
 def _too_few(pairs: Paired) -> Limits:
-    note = f"limits of agreement need 2 pairs; there are {pairs.n}."
+    note = f"limits of agreement need 2 pairs; {there_are(pairs.n)}."
     missing = undefined(note, pairs.n)
     bias = Estimate(float(pairs.differences[0]), UNDEFINED, 1, note=note) if pairs.n else missing
     return Limits(bias, missing, missing, missing)
@@ -169,10 +169,11 @@ def _chi_squared(sd: float, freedom: int, confidence: float) -> Interval:
 def _clustered_slope(value: float, pairs: Paired, confidence: float) -> Estimate:
     left = _slopes(moments.without_each_patient(pairs))
     if len(left) < jackknife.FEWEST:
-        note = f"an interval that respects patients needs {jackknife.FEWEST} of them; there are {len(left)}."
-        return Estimate(value, n=pairs.n, note=note)
+        return Estimate(value, n=pairs.n, note=jackknife.too_few(len(left)))
     if not np.isfinite(left).all():
-        return Estimate(value, n=pairs.n, note="without one of the patients there is no slope, so it has no interval.")
+        return Estimate(value, n=pairs.n, note="when one of the patients is left out, there is no slope: no interval.")
+    if jackknife.standard_error(left) <= jackknife.NO_ERROR * max(1.0, abs(value)):
+        return Estimate(value, n=pairs.n, note=jackknife.UNMOVED)
     method = f"jackknife over patients, t with {len(left) - 2} degrees of freedom"
     return Estimate(value, jackknife.interval(value, left, len(left) - 2, confidence), pairs.n, method)
 

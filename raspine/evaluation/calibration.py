@@ -18,6 +18,8 @@ from raspine.evaluation.estimate import Estimate, Interval, undefined
 GROUPS = 10
 STRATEGIES = ("quantile", "uniform")
 _STEPS = 100
+_ROUNDING = 1e-12  # of the model's variance; a robust one below it is zero
+_ALIKE = "no interval, since the patients deviate alike and the robust variance is zero: it would claim certainty"
 
 Array = NDArray[np.float64]
 
@@ -117,7 +119,7 @@ def scaled_brier(
     """
     numbers, positive = checked(risks, outcomes)
     codes = scored.patient_codes(patients, numbers.size)
-    if reason := _one_class(positive):
+    if reason := scored.one_class(positive):
         return undefined(f"undefined, {reason}", numbers.size)
     squares = (numbers - positive) ** 2
 
@@ -138,7 +140,8 @@ def intercept(
 
     The intercept of an unpenalised logistic regression with the log odds of the risks as offset, with Wald's interval.
     When patients have several rows the standard error is the cluster-robust one (Liang and Zeger, Biometrika 73
-    (1986)).
+    (1986)), and the interval takes Student's t with one degree of freedom less than patients; the normal quantile makes
+    it too narrow when they are few.
 
     Args:
       risks: float [row], 0..1.
@@ -151,7 +154,7 @@ def intercept(
     """
     numbers, positive = checked(risks, outcomes)
     codes = scored.patient_codes(patients, numbers.size)
-    if reason := _no_log_odds(numbers) or _one_class(positive):
+    if reason := _no_log_odds(numbers) or scored.one_class(positive):
         return undefined(f"undefined, {reason}", numbers.size)
     design = np.ones((numbers.size, 1))
     return _coefficient(design, special.logit(numbers), positive, codes, confidence)
@@ -164,7 +167,7 @@ def slope(
 
     The slope of an unpenalised logistic regression of the outcome on the log odds of the risks (Cox, Two further
     applications of a model for binary regression, Biometrika 45 (1958)), with Wald's interval. When patients have
-    several rows the standard error is the cluster-robust one.
+    several rows the standard error is the cluster-robust one, and the interval takes Student's t as in `intercept`.
 
     Args:
       risks: float [row], 0..1.
@@ -177,7 +180,7 @@ def slope(
     """
     numbers, positive = checked(risks, outcomes)
     codes = scored.patient_codes(patients, numbers.size)
-    reason = _no_log_odds(numbers) or _one_class(positive) or _no_slope(numbers, positive)
+    reason = _no_log_odds(numbers) or scored.one_class(positive) or _no_slope(numbers, positive)
     if reason:
         return undefined(f"undefined, {reason}", numbers.size)
     design = np.stack([np.ones(numbers.size), special.logit(numbers)], axis=1)
@@ -261,12 +264,6 @@ def _group(risks: scored.Scores, positive: scored.Outcomes, confidence: float) -
     return Group(share.n, float(risks.mean()), share.value, share.interval)
 
 
-def _one_class(positive: scored.Outcomes) -> str:
-    if positive.all() or not positive.any():
-        return f"all {positive.size} outcomes are {'positive' if positive.any() else 'negative'}"
-    return ""
-
-
 def _no_log_odds(risks: scored.Scores) -> str:
     return "a risk of 0 or 1 has no log odds" if risks.min() == 0 or risks.max() == 1 else ""
 
@@ -291,18 +288,30 @@ def _coefficient(
         return undefined("undefined, the logistic regression did not converge", positive.size)
     coefficients, residuals, bread = fitted
     clusters = int(codes.max()) + 1
-    is_clustered = clusters < codes.size
-    value, variance = float(coefficients[-1]), bread[-1, -1]
-    if is_clustered:
-        if clusters < 2:
-            return Estimate(value, n=positive.size, note="no interval, all rows are of one patient")
-        scores = np.stack([np.bincount(codes, column * residuals) for column in design.T], axis=1)
-        correction = clusters / (clusters - 1) * (codes.size - 1) / (codes.size - design.shape[1])
-        variance = correction * (bread @ scores.T @ scores @ bread)[-1, -1]
-    half = intervals.normal_quantile(confidence) * math.sqrt(variance)
-    return Estimate(
-        value, (value - half, value + half), positive.size, "wald, cluster-robust" if is_clustered else "wald"
+    value, quantile, variance, method = (
+        float(coefficients[-1]),
+        intervals.normal_quantile(confidence),
+        bread[-1, -1],
+        "wald",
     )
+    if clusters < codes.size:
+        if clusters < 2:
+            return Estimate(value, n=positive.size, note="no interval, since all rows are of one patient")
+        variance = _robust(design, residuals, bread, codes)[-1, -1]
+        if variance <= _ROUNDING * bread[-1, -1]:
+            return Estimate(value, n=positive.size, note=_ALIKE)
+        quantile = float(special.stdtrit(clusters - 1, (1 + confidence) / 2))
+        method = f"wald, cluster-robust, t with {clusters - 1} degrees of freedom"
+    half = quantile * math.sqrt(variance)
+    return Estimate(value, (value - half, value + half), positive.size, method)
+
+
+def _robust(design: Array, residuals: Array, bread: Array, codes: NDArray[np.intp]) -> Array:
+    """Returns the cluster-robust variance of the coefficients, with the usual correction for few clusters."""
+    clusters = int(codes.max()) + 1
+    scores = np.stack([np.bincount(codes, column * residuals) for column in design.T], axis=1)
+    correction = clusters / (clusters - 1) * (codes.size - 1) / (codes.size - design.shape[1])
+    return np.asarray(correction * (bread @ scores.T @ scores @ bread))
 
 
 def _fit(design: Array, offset: Array, positive: scored.Outcomes) -> tuple[Array, Array, Array] | None:

@@ -22,10 +22,10 @@ _CALIBRATION = (
 )  # fmt: skip
 _WITHOUT_INTERVAL = ("calibration_error",)
 _OTHERS = (
-    ", that of the AUC from Obuchowski's variance, those of the recalibration from cluster-robust errors; those of the "
-    "calibration curve take rows as independent"
+    ", that of the AUC from Obuchowski's variance, those of the recalibration from cluster-robust errors, both with "
+    "Student's t; those of the calibration curve take rows as independent"
 )
-_NO_RISK = "no calibration, scores are not risks between 0 and 1"
+_NO_RISK = "no calibration, since the scores are not risks between 0 and 1"
 
 
 def summary(

@@ -9,13 +9,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from raspine.evaluation import confusion, resampling, weighted_figures
+from raspine.evaluation import confusion, intervals, resampling, weighted_figures
 from raspine.evaluation.estimate import Estimate, undefined
 
 Calls = NDArray[np.bool_]
 Codes = NDArray[np.intp]
 
 _RATIOS = ("lr_positive", "lr_negative", "odds_ratio")
+_WIDEST = 1e6  # times the ratio; a wider interval says nothing, and its end may pass what a float holds
+_TOO_WIDE = "no interval, since it would reach beyond a million times the ratio: there are too few patients"
 _BOUNDS = {"balanced_accuracy": (0.0, 1.0), "mcc": (-1.0, 1.0), "kappa": (-1.0, 1.0)}
 
 
@@ -103,9 +105,11 @@ def _figure(
         function = weighted_figures.of_decisions(called, positive, confusion.FORMULAS[name])
         return resampling.weighted(function, patients, *bootstrap.options, bounds=_BOUNDS[name])
     if not value:
-        return Estimate(value, n=cells.n, note="no interval, a ratio of 0 has no logarithm")
+        return Estimate(value, n=cells.n, note=intervals.ZERO_RATIO)
     function = weighted_figures.of_decisions(called, positive, _logarithm(confusion.FORMULAS[name]))
     found = resampling.weighted(function, patients, *bootstrap.options)
+    if found.has_interval and found.interval[1] - found.value > math.log(_WIDEST):
+        return Estimate(value, n=cells.n, note=_TOO_WIDE)
     ends = (math.exp(found.interval[0]), math.exp(found.interval[1])) if found.has_interval else found.interval
     method = found.method and f"{found.method} on the log scale"
     return dataclasses.replace(found, value=value, interval=ends, method=method)

@@ -180,7 +180,13 @@ _REASONS: dict[str, Sequence[_Reason]] = {
     "balanced_accuracy": _BOTH,
     "mcc": (*_BOTH, _NO_POSITIVE_CALL, _NO_NEGATIVE_CALL),
     "kappa": (("undefined, all outcomes and all calls are the same", lambda c: max(c.tp, c.tn) == c.n),),
-    "lr_positive": (*_BOTH, ("no bound, there is no false positive", lambda c: c.fp == 0)),
-    "lr_negative": (*_BOTH, ("no bound, there is no true negative", lambda c: c.tn == 0)),
-    "odds_ratio": (*_BOTH, ("no bound, there is no wrong call in one of the classes", lambda c: c.fp * c.fn == 0)),
+    "lr_positive": (
+        *_BOTH,
+        ("no bound, since it divides by the false positives and there is none", lambda c: c.fp == 0),
+    ),
+    "lr_negative": (
+        *_BOTH,
+        ("no bound, since it divides by the true negatives and there is none", lambda c: c.tn == 0),
+    ),
+    "odds_ratio": (*_BOTH, ("no bound, since one of the two classes has no wrong call", lambda c: c.fp * c.fn == 0)),
 }

@@ -13,11 +13,14 @@ from scipy import stats
 from raspine.evaluation import jackknife, moments
 from raspine.evaluation.estimate import UNDEFINED, Estimate, undefined
 from raspine.evaluation.intervals import normal_quantile
-from raspine.evaluation.paired import Paired, complete, is_constant
+from raspine.evaluation.paired import Paired, complete, is_constant, there_are
 
 Array = NDArray[np.float64]
 
 FEWEST_FOR_INTERVAL = 4
+
+# Beyond this, sums less a patient's may have lost the digits that tell r from 1, and r is computed anew.
+_CLOSE = 0.99
 
 
 def pearson(
@@ -74,19 +77,19 @@ def _estimate(
 ) -> Estimate:
     quantile = normal_quantile(confidence)
     if pairs.n < 2:
-        return undefined(f"a correlation needs 2 pairs; there are {pairs.n}.", pairs.n)
+        return undefined(f"a correlation needs 2 pairs; {there_are(pairs.n)}.", pairs.n)
     if is_constant(pairs.first) or is_constant(pairs.second):
-        return undefined("a rater's values do not vary.", pairs.n)
+        return undefined("the values of a rater do not vary: there is nothing to correlate.", pairs.n)
     value = statistic(pairs.first, pairs.second)
     if pairs.repeats:
         interval, text = jackknife.correlation_interval(value, left_out(pairs), confidence)
         return Estimate(value, interval, pairs.n, text) if interval else Estimate(value, n=pairs.n, note=text)
     if pairs.n < FEWEST_FOR_INTERVAL:
-        return Estimate(value, n=pairs.n, note=f"an interval needs {FEWEST_FOR_INTERVAL} pairs; there are {pairs.n}.")
+        note = f"an interval needs {FEWEST_FOR_INTERVAL} pairs; {there_are(pairs.n)}."
+        return Estimate(value, n=pairs.n, note=note)
     if 1 - abs(value) < 1e-14:
-        return Estimate(
-            value, UNDEFINED, pairs.n, note="the correlation is exactly 1 or -1, where Fisher's z is infinite."
-        )
+        note = "the correlation is exactly 1 or -1, from which no interval can be computed."
+        return Estimate(value, UNDEFINED, pairs.n, note=note)
     half = quantile * np.sqrt(inflation(value) / (pairs.n - 3))
     ends = np.tanh(np.arctanh(value) + np.array([-half, half]))
     return Estimate(value, (float(ends[0]), float(ends[1])), pairs.n, method)
@@ -99,7 +102,17 @@ def _pearson(first: Array, second: Array) -> float:
 def _pearson_left_out(pairs: Paired) -> Array:
     left = moments.without_each_patient(pairs)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.clip(left.xy / np.sqrt(left.xx * left.yy), -1, 1)
+        values = np.clip(left.xy / np.sqrt(left.xx * left.yy), -1, 1)
+    for patient in np.flatnonzero(~(np.abs(values) < _CLOSE)):
+        rest = pairs.groups != patient
+        values[patient] = _pearson_or_nan(pairs.first[rest], pairs.second[rest])
+    return values
+
+
+def _pearson_or_nan(first: Array, second: Array) -> float:
+    if is_constant(first) or is_constant(second):
+        return np.nan
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def _spearman(first: Array, second: Array) -> float:

@@ -62,6 +62,8 @@ def precision_recall(scores: ArrayLike, outcomes: ArrayLike) -> Curve | None:
 def average_precision(scores: ArrayLike, outcomes: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Returns the mean precision weighted by the steps of recall, with an interval on the logit scale.
 
+    Without negative patients every score has a precision of 1, which says nothing of the score: it is undefined there.
+
     The variance is that of a share of as many trials as there are positive patients: Boyd, Eng and Page, Area under the
     precision-recall curve: point estimates and confidence intervals, ECML PKDD (2013). At 1, which has no logit, the
     interval is Wilson's of the same share.
@@ -78,9 +80,11 @@ def average_precision(scores: ArrayLike, outcomes: ArrayLike, confidence: float 
     count, z = int(positive.sum()), intervals.normal_quantile(confidence)
     if not count:
         return undefined("undefined, no outcome is positive", positive.size)
+    if positive.all():
+        return undefined("undefined, no outcome is negative", positive.size)
     value = float(metrics.average_precision_score(positive, numbers))
     if 1 - value < 1e-12:
-        note = "interval is Wilson's, since an average precision of 1 has no logit"
+        note = "interval is Wilson's, since the usual one does not exist for an average precision of 1"
         return Estimate(1.0, intervals.wilson(count, count, confidence), positive.size, "wilson", note)
     half = z / np.sqrt(count * value * (1 - value))
     low, high = special.expit(special.logit(value) + np.array([-half, half]))
@@ -90,7 +94,7 @@ def average_precision(scores: ArrayLike, outcomes: ArrayLike, confidence: float 
 def weighted_average_precision(scores: ArrayLike, outcomes: ArrayLike) -> weighted_figures.Figure:
     """Returns the function of weights, float [set, row], that gives the average precision of each set.
 
-    NaN where no positive patient has weight.
+    NaN where no positive or no negative patient has weight.
 
     Args:
       scores: float [row], higher for more risk.
@@ -108,6 +112,8 @@ def weighted_average_precision(scores: ArrayLike, outcomes: ArrayLike) -> weight
         ranked = weights[:, order]
         called, right = (np.cumsum(part, axis=1)[:, ends] for part in (ranked, ranked * is_positive))
         steps = np.diff(right, axis=1, prepend=0)
-        return weighted_figures.ratio((steps * right / np.where(called > 0, called, 1)).sum(axis=1), right[:, -1])
+        area = (steps * right / np.where(called > 0, called, 1)).sum(axis=1)
+        has_negatives = called[:, -1] > right[:, -1]
+        return weighted_figures.ratio(area, np.where(has_negatives, right[:, -1], 0))
 
     return of

@@ -16,7 +16,7 @@ from raspine.evaluation import jackknife, moments
 from raspine.evaluation.estimate import Estimate, undefined
 from raspine.evaluation.intervals import normal_quantile
 from raspine.evaluation.moments import Moments
-from raspine.evaluation.paired import Paired, complete, is_constant
+from raspine.evaluation.paired import Paired, complete, is_constant, there_are
 
 Array = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ def fit(
     reason = _reason(pairs)
     if not reason:
         slope, intercept = _line(moments.of_all(pairs), ratio)
-        reason = "" if np.isfinite(slope[0]) else "the values spread without direction, or straight upwards."
+        reason = "" if np.isfinite(slope[0]) else "the values spread without direction, or straight upwards: there is no line."
     if reason:
         return Line(undefined(reason, pairs.n), undefined(reason, pairs.n), ratio)
     left = _line(moments.without_each_patient(pairs), ratio)
@@ -81,8 +81,8 @@ def fit(
 
 def _reason(pairs: Paired) -> str:
     if pairs.n < 2:
-        return f"a line needs 2 pairs; there are {pairs.n}."
-    return "a rater's values do not vary." if is_constant(pairs.first) or is_constant(pairs.second) else ""
+        return f"a line needs 2 pairs; {there_are(pairs.n)}."
+    return "the values of a rater do not vary: there is no line." if is_constant(pairs.first) or is_constant(pairs.second) else ""
 
 
 def _line(sums: Moments, ratio: float) -> tuple[Array, Array]:
@@ -100,11 +100,12 @@ def _line(sums: Moments, ratio: float) -> tuple[Array, Array]:
 def _estimate(value: float, left_out: Array, pairs: Paired, confidence: float) -> Estimate:
     what, count = ("patients" if pairs.repeats else "pairs"), len(left_out)
     if count < jackknife.FEWEST:
-        note = f"an interval needs {jackknife.FEWEST} {what}; there are {count}."
+        note = f"an interval needs {jackknife.FEWEST} {what}; {there_are(count)}."
         return Estimate(value, n=pairs.n, note=note)
     if not np.isfinite(left_out).all():
-        return Estimate(value, n=pairs.n, note=f"without one of the {what} there is no line, so it has no interval.")
+        return Estimate(value, n=pairs.n, note=f"when one of the {what} is left out, there is no line: no interval.")
     if jackknife.standard_error(left_out) <= 1e-13 * max(abs(value), pairs.scale):
-        return Estimate(value, n=pairs.n, note="all pairs lie on the line: no residual to make an interval from.")
+        note = f"the line stays the same whichever of the {what} is left out, as when all lie on the line: no interval."
+        return Estimate(value, n=pairs.n, note=note)
     method = f"jackknife over {what}, t with {count - 2} degrees of freedom"
     return Estimate(value, jackknife.interval(value, left_out, count - 2, confidence), pairs.n, method)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from raspine.evaluation.estimate import Estimate, undefined
-from raspine.evaluation.paired import Paired, complete, is_constant
+from raspine.evaluation.paired import Paired, complete, is_constant, there_are
 
 # The margins of the radiograph paper, mm, by distance.
 MARGINS_MM = {"adi": 1.5, "sac": 2.0}
@@ -77,7 +77,7 @@ def tost(first: ArrayLike, second: ArrayLike, margin: float, alpha: float = 0.05
     _check(margin, alpha)
     pairs = complete(first, second)
     if pairs.n < 2:
-        return Equivalence(margin, undefined(f"a test needs 2 pairs; there are {pairs.n}.", pairs.n), alpha=alpha)
+        return Equivalence(margin, undefined(f"a test needs 2 pairs; {there_are(pairs.n)}.", pairs.n), alpha=alpha)
     error = float(pairs.differences.std(ddof=1)) / math.sqrt(pairs.n)
     return _test(pairs, margin, alpha, error, pairs.n - 1, "t")
 
@@ -105,7 +105,7 @@ def clustered_tost(
     pairs = complete(first, second, patients)
     count = pairs.n_patients
     if count < 2:
-        note = f"a test that respects patients needs 2 of them; there are {count}."
+        note = f"a test that allows for several films of a patient needs 2 patients; {there_are(count)}."
         return Equivalence(margin, undefined(note, pairs.n), alpha=alpha)
     residuals = np.bincount(pairs.groups, pairs.differences - pairs.differences.mean())
     error = math.sqrt(count / (count - 1) * float(residuals @ residuals)) / pairs.n
@@ -122,10 +122,10 @@ def _check(margin: float, alpha: float) -> None:
 def _test(pairs: Paired, margin: float, alpha: float, error: float, freedom: int, method: str) -> Equivalence:
     mean = float(pairs.differences.mean())
     if is_constant(pairs.differences, pairs.scale) or error <= 1e-13 * pairs.scale:
-        note = "the mean difference has no spread to test it against."
+        note = "the differences have no spread to test their mean against."
         return Equivalence(margin, Estimate(mean, n=pairs.n, note=note), alpha=alpha)
     half = float(stats.t.ppf(1 - alpha, freedom)) * error
     lower = float(stats.t.sf((mean + margin) / error, freedom))
     upper = float(stats.t.cdf((mean - margin) / error, freedom))
-    difference = Estimate(mean, (mean - half, mean + half), pairs.n, f"{method}, {1 - 2 * alpha:.0%} interval")
+    difference = Estimate(mean, (mean - half, mean + half), pairs.n, f"{method}, {100 * (1 - 2 * alpha):.10g}% interval")
     return Equivalence(margin, difference, lower, upper, freedom, alpha, max(lower, upper) < alpha)

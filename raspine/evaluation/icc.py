@@ -15,9 +15,12 @@ from scipy import stats
 from raspine.evaluation import jackknife
 from raspine.evaluation.estimate import Estimate, Interval, undefined
 from raspine.evaluation.intervals import normal_quantile
-from raspine.evaluation.paired import ROUNDING, groups
+from raspine.evaluation.paired import ROUNDING, check_size, groups, there_are
 
 Array = NDArray[np.float64]
+
+# A narrower interval is none: the formula has nothing to make one from.
+_NARROWEST = 1e-12
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,27 +94,40 @@ def _estimate(
     ratings, numbers = _complete(values, patients)
     n = len(ratings)
     if n < 2:
-        return undefined(f"an intraclass correlation needs 2 subjects; there are {n}.", n)
-    squares, rounding = mean_squares(ratings), (ROUNDING * np.abs(ratings).max()) ** 2
-    exact = squares.residual[0] <= rounding
-    if exact and squares.subjects[0] <= rounding:
-        return undefined("subjects do not differ: there is no variance that raters could agree on.", n)
+        return undefined(f"an intraclass correlation needs 2 films; {there_are(n)}.", n)
+    rounding = float(ROUNDING * np.abs(ratings).max()) ** 2
+    squares = _without_rounding(mean_squares(ratings), rounding)
+    exact = squares.residual[0] == 0
+    if exact and squares.subjects[0] == 0:
+        return undefined("the films do not differ: there is no variance that the raters could agree on.", n)
     value = float(formula(squares)[0])
+    if not np.isfinite(value):
+        return undefined("too few films: the raters' values do not determine an intraclass correlation.", n)
     if exact:
-        return Estimate(value, n=n, note="raters differ by nothing but a shift: no residual to make an interval from.")
+        note = "the raters differ by nothing but the same shift on every film: no scatter to make an interval from."
+        return Estimate(value, n=n, note=note)
     if numbers.max() + 1 < n:
         left = formula(_without_each_patient(ratings, numbers))
         interval, text = jackknife.correlation_interval(value, left, confidence)
         return Estimate(value, interval, n, text) if interval else Estimate(value, n=n, note=text)
-    return Estimate(value, from_f(squares, value, (1 + confidence) / 2), n, "F (McGraw and Wong 1996)")
+    low, high = from_f(squares, value, (1 + confidence) / 2)
+    if not (np.isfinite([low, high]).all() and high - low > _NARROWEST):
+        note = "the raters' values vary too little, or too evenly, for the formula of an interval to hold."
+        return Estimate(value, n=n, note=note)
+    return Estimate(value, (low, high), n, "F (McGraw and Wong 1996)")
+
+
+def _without_rounding(squares: MeanSquares, rounding: float) -> MeanSquares:
+    parts = squares.subjects, squares.raters, squares.residual
+    subjects, raters, residual = (np.where(part <= rounding, 0.0, part) for part in parts)
+    return dataclasses.replace(squares, subjects=subjects, raters=raters, residual=residual)
 
 
 def _complete(values: ArrayLike, patients: Sequence[str] | None) -> tuple[Array, NDArray[np.intp]]:
     ratings = np.asarray(values, np.float64)
     if ratings.ndim != 2 or ratings.shape[1] < 2:
         raise ValueError(f"ratings are a table of subjects by two or more raters. Received: shape {ratings.shape}.")
-    if np.isinf(ratings).any():
-        raise ValueError("ratings are finite, or NaN where missing. Received: an infinite value.")
+    check_size(ratings, "ratings are")
     kept = np.asarray(~np.isnan(ratings).any(1))
     return ratings[kept], groups(patients, kept)
 
@@ -146,15 +162,18 @@ def _consistency(squares: MeanSquares) -> Array:
 
 
 def _absolute_interval(squares: MeanSquares, value: float, level: float) -> Interval:
-    r, c, e, n = (float(part[0]) for part in (squares.subjects, squares.raters, squares.residual, squares.n))
+    r, c, e, n = (part[0] for part in (squares.subjects, squares.raters, squares.residual, squares.n))
     k = squares.k
     # McGraw and Wong's a and b, both multiplied by n (1 - ICC), which is 0 at an ICC of 1.
     a, b = k * value, n * (1 - value) + k * value * (n - 1)
-    freedom = (a * c + b * e) ** 2 / ((a * c) ** 2 / (k - 1) + (b * e) ** 2 / ((n - 1) * (k - 1)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = (a * c + b * e) ** 2 / ((a * c) ** 2 / (k - 1) + (b * e) ** 2 / ((n - 1) * (k - 1)))
     low_f, high_f = (float(stats.f.ppf(level, *pair)) for pair in ((n - 1, freedom), (freedom, n - 1)))
     spread = k * c + (k * n - k - n) * e
-    low = n * (r - low_f * e) / (low_f * spread + n * r)
-    return low, n * (high_f * r - e) / (spread + n * high_f * r)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low = n * (r - low_f * e) / (low_f * spread + n * r)
+        high = n * (high_f * r - e) / (spread + n * high_f * r)
+    return float(low), float(high)
 
 
 def _consistency_interval(squares: MeanSquares, value: float, level: float) -> Interval:

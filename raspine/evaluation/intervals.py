@@ -17,7 +17,8 @@ from raspine.evaluation.estimate import UNDEFINED, Estimate, Interval, undefined
 
 RESAMPLES = 10_000
 SHARE_METHODS = ("wilson", "clopper_pearson")
-_ALIKE = "no interval, its estimated variance is zero"
+ZERO_RATIO = "no interval, since that of a ratio needs its logarithm, and 0 has none"
+_ALIKE = "no interval, since its estimated variance is zero"
 
 
 def normal_quantile(confidence: float) -> float:
@@ -211,7 +212,7 @@ def odds_ratio(cells: Confusion, confidence: float = 0.95) -> Estimate:
     if math.isnan(value):
         return _missing(cells, "odds_ratio")
     if not value:
-        return Estimate(value, n=cells.n, note="no interval, a ratio of 0 has no logarithm")
+        return Estimate(value, n=cells.n, note=ZERO_RATIO)
     table = [[cells.tp, cells.fp], [cells.fn, cells.tn]]
     ends = contingency.odds_ratio(table, kind="sample").confidence_interval(confidence)
     return Estimate(value, (float(ends.low), float(ends.high)), cells.n, "Woolf, log scale")
@@ -273,7 +274,10 @@ def _likelihood_ratio(cells: Confusion, name: str, of_positive: int, of_negative
     if math.isnan(value):
         return _missing(cells, name)
     if not of_positive:
-        return Estimate(value, n=cells.n, note="no interval, a ratio of 0 has no logarithm")
+        return Estimate(value, n=cells.n, note=ZERO_RATIO)
     positives, negatives = cells.tp + cells.fn, cells.fp + cells.tn
+    if of_positive + of_negative == cells.n:
+        same = "positive" if name == "lr_positive" else "negative"
+        return Estimate(value, n=cells.n, note=f"no interval, since everything is called {same}")
     ends = contingency.relative_risk(of_positive, positives, of_negative, negatives).confidence_interval(confidence)
     return Estimate(value, (float(ends.low), float(ends.high)), cells.n, "Simel, log scale")

@@ -10,10 +10,17 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from raspine.evaluation.estimate import Interval
+from raspine.evaluation.paired import there_are
 
 Array = NDArray[np.float64]
 
 FEWEST = 3
+
+# Closer to 1 or -1 a correlation is what rounding left of it.
+_NEAREST = 1e-9
+# A smaller standard error is that of a statistic that does not change with who is left out.
+NO_ERROR = 1e-12
+UNMOVED = "the result stays the same whichever patient is left out, which says nothing about its error: no interval."
 
 
 def standard_error(left_out: Array) -> float:
@@ -39,6 +46,11 @@ def interval(value: float, left_out: Array, freedom: int, confidence: float) -> 
     return value - half, value + half
 
 
+def too_few(patients: int) -> str:
+    """Returns the note of a result that too few patients leave without interval."""
+    return f"an interval that allows for several films of a patient needs {FEWEST} patients; {there_are(patients)}."
+
+
 def correlation_interval(value: float, left_out: Array, confidence: float) -> tuple[Interval | None, str]:
     """Returns the interval of a correlation on Fisher's z, t with patients - 1 degrees of freedom.
 
@@ -51,9 +63,15 @@ def correlation_interval(value: float, left_out: Array, confidence: float) -> tu
       The interval and how it was made, or None and why there is none.
     """
     if len(left_out) < FEWEST:
-        return None, f"an interval that respects patients needs {FEWEST} of them; there are {len(left_out)}."
-    if not (np.abs(np.append(left_out, value)) < 1 - 1e-14).all():
-        return None, "without one of the patients the statistic is undefined or exactly 1, so it has no interval."
-    low, high = interval(float(np.arctanh(value)), np.arctanh(left_out), len(left_out) - 1, confidence)
+        return None, too_few(len(left_out))
+    if not (np.abs(np.append(left_out, value)) < 1 - _NEAREST).all():
+        return None, (
+            "when one of the patients is left out, the result is undefined or exactly 1 or -1, "
+            "as with only 2 films left: no interval."
+        )
+    scores = np.arctanh(left_out)
+    if standard_error(scores) <= NO_ERROR:
+        return None, UNMOVED
+    low, high = interval(float(np.arctanh(value)), scores, len(left_out) - 1, confidence)
     method = f"jackknife over patients on Fisher's z, t with {len(left_out) - 1} degrees of freedom"
     return (float(np.tanh(low)), float(np.tanh(high))), method

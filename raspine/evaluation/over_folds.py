@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from raspine.evaluation.estimate import UNDEFINED, Estimate, Interval, undefined
+from raspine.evaluation.paired import check_size, is_constant
 
 Bounds = tuple[float, float]
 ANY: Bounds = (-math.inf, math.inf)
@@ -29,21 +30,17 @@ def mean(figures: ArrayLike, test_to_train: float, bounds: Bounds = ANY, confide
       confidence: 0..1.
 
     Raises:
-      ValueError: test_to_train or confidence is out of its range.
+      ValueError: a figure is infinite or beyond 1e60, or test_to_train or confidence is out of its range.
     """
     if not (test_to_train >= 0 and math.isfinite(test_to_train) and 0 < confidence < 1):
         raise ValueError(
             "test_to_train is a number from 0 and a confidence lies between 0 and 1. "
             f"Received: {test_to_train}, {confidence}."
         )
-    every = np.ravel(np.asarray(figures, np.float64))
-    known = every[~np.isnan(every)]
+    known, folds = _known(figures)
     if not known.size:
-        return undefined(f"none of {every.size} folds has this figure.")
-    missing = (
-        f"{every.size - known.size} of {every.size} folds do not have this figure." if known.size < every.size else ""
-    )
-    reason = _reason(known)
+        return undefined(f"none of {folds} folds has this figure." if folds > 1 else "no fold has this figure.")
+    missing, reason = _missing(folds - known.size, folds), _reason(known)
     if reason:
         return Estimate(float(known.mean()), UNDEFINED, known.size, "", f"{missing} {reason}".strip())
     error = math.sqrt((1 / known.size + test_to_train) * known.var(ddof=1))
@@ -56,16 +53,29 @@ def deviation(figures: ArrayLike) -> float:
 
     Args:
       figures: float [fold]; NaN where a fold has none.
+
+    Raises:
+      ValueError: a figure is infinite or beyond 1e60.
     """
-    every = np.ravel(np.asarray(figures, np.float64))
-    known = every[~np.isnan(every)]
+    known, _ = _known(figures)
     return float(known.std(ddof=1)) if known.size > 1 else math.nan
+
+
+def _known(figures: ArrayLike) -> tuple[np.ndarray, int]:
+    """The figures of the folds that have one, and how many folds there are."""
+    every = np.ravel(np.asarray(figures, np.float64))
+    check_size(every, "the figures of folds are")
+    return every[~np.isnan(every)], every.size
+
+
+def _missing(count: int, folds: int) -> str:
+    return f"{count} of {folds} folds {'does' if count == 1 else 'do'} not have this figure." if count else ""
 
 
 def _reason(known: np.ndarray) -> str:
     if known.size < 2:
-        return "no interval: a single fold has this figure."
-    return "no interval: all folds have the same figure." if np.ptp(known) == 0 else ""
+        return "There is no interval: only a single fold has this figure."
+    return "There is no interval: the figure is the same in every fold." if is_constant(known) else ""
 
 
 def _cut(centre: float, half: float, bounds: Bounds) -> Interval:

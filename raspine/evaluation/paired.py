@@ -11,6 +11,9 @@ Array = NDArray[np.float64]
 # Differences below this share of the values' size are rounding; scipy.stats.pearsonr draws the line there too.
 ROUNDING = 1e-13
 
+# Sums of squares of larger values multiply to more than a float holds; no length in mm comes near.
+LARGEST = 1e60
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Paired:
@@ -63,7 +66,7 @@ def complete(first: ArrayLike, second: ArrayLike, patients: Sequence[str] | None
       patients: pseudonym of each film's patient; None: every film its own.
 
     Raises:
-      ValueError: lengths differ, a value is infinite, or a film has no patient.
+      ValueError: lengths differ, a value is infinite or beyond 1e60, or a film has no patient.
     """
     one, two = (_column(values, name) for values, name in ((first, "first"), (second, "second")))
     if len(one) != len(two):
@@ -85,15 +88,16 @@ def groups(patients: Sequence[str] | None, kept: NDArray[np.bool_]) -> NDArray[n
       intp [kept film], 0..patients - 1.
 
     Raises:
-      ValueError: there are more or fewer patients than films, or one is empty.
+      ValueError: there are more or fewer patients than films, or one is None, NaN or empty.
     """
     if patients is None:
         return np.arange(int(kept.sum()))
     if len(patients) != len(kept):
         raise ValueError(f"each film has one patient. Received: {len(patients)} patients of {len(kept)} films.")
+    for row, patient in enumerate(patients):
+        if _is_nobody(patient):
+            raise ValueError(f"each film has a patient, whose name is not empty. Received: {patient!r} in row {row}.")
     names = np.asarray([str(patient) for patient in patients], object)
-    if len(names) and not all(names):
-        raise ValueError(f"each film has a patient. Received: none for film number {list(names).index('') + 1}.")
     return np.unique(names[kept].astype(str), return_inverse=True)[1]
 
 
@@ -108,10 +112,34 @@ def is_constant(values: Array, scale: float | None = None) -> bool:
     return not len(values) or float(np.ptp(values)) <= ROUNDING * size
 
 
+def there_are(count: int) -> str:
+    """Returns `there is 1` or `there are 3`, for notes on too few films."""
+    return f"there {'is' if count == 1 else 'are'} {count}"
+
+
+def check_size(values: Array, name: str) -> None:
+    """Lets missing values pass, and values that statistics can be computed of.
+
+    Args:
+      values: float64 of any shape, NaN where missing.
+      name: what they are, for the message.
+
+    Raises:
+      ValueError: a value is infinite or beyond 1e60.
+    """
+    if np.isinf(values).any():
+        raise ValueError(f"{name} finite, or NaN where missing. Received: an infinite value.")
+    if (np.abs(values) > LARGEST).any():
+        raise ValueError(f"{name} at most {LARGEST:g} in size. Received: {np.nanmax(np.abs(values)):g}.")
+
+
+def _is_nobody(patient: object) -> bool:
+    return patient is None or patient != patient or not str(patient).strip()
+
+
 def _column(values: ArrayLike, name: str) -> Array:
     column = np.asarray(values, np.float64)
     if column.ndim != 1:
         raise ValueError(f"'{name}' is one value for each film. Received: shape {column.shape}.")
-    if np.isinf(column).any():
-        raise ValueError(f"'{name}' is finite, or NaN where missing. Received: an infinite value.")
+    check_size(column, f"'{name}' is")
     return column

@@ -50,7 +50,7 @@ def mcnemar(first_only: int, second_only: int) -> McNemar:
         raise ValueError(f"counts start at 0. Received: {first_only}, {second_only}.")
     differing, fewer = first_only + second_only, min(first_only, second_only)
     if not differing:
-        return McNemar(0, 0, 1.0, 1.0, math.nan, math.nan, "no chi2, the two never differ")
+        return McNemar(0, 0, 1.0, 1.0, math.nan, math.nan, "no chi2, since the two models never differ")
     exact = float(stats.binomtest(fewer, differing, 0.5).pvalue)
     at_value = float(stats.binom.pmf(fewer, differing, 0.5))
     mid = exact - at_value if first_only != second_only else 1 - at_value / 2
@@ -102,7 +102,8 @@ def compare(
     """Returns how the first model's sensitivity, specificity and accuracy differ from the second's, ready for JSON.
 
     For each: `NAME_difference`, `NAME_difference_ci` (Newcombe's; of several rows a patient the clustered bootstrap's),
-    and `NAME_mcnemar` (its counts and p, which take rows as independent). `notes` says why something is missing.
+    and `NAME_mcnemar` (its counts and p, which take rows as independent). Each is None where no row is of the class;
+    `notes` says why something is missing.
 
     Args:
       first: int or bool [row], 1 where the first model calls positive at its threshold.
@@ -124,15 +125,21 @@ def compare(
     result: dict[str, Any] = {}
     notes = []
     for name, rows in {"sensitivity": positive, "specificity": ~positive, "accuracy": np.full(one.size, True)}.items():
+        names = f"{name}_difference", f"{name}_difference_ci", f"{name}_mcnemar"
+        if not rows.any():
+            result |= dict.fromkeys(names)
+            notes.append(f"{name}: undefined, no outcome is {'positive' if name == 'sensitivity' else 'negative'}.")
+            continue
         here = right[0][rows], right[1][rows]
         test = mcnemar(int((here[0] & ~here[1]).sum()), int((~here[0] & here[1]).sum()))
         both, neither = int((here[0] & here[1]).sum()), int((~here[0] & ~here[1]).sum())
         gap = share_difference(both, test.first_only, test.second_only, neither, confidence)
-        if is_clustered and gap.is_defined:
-            gap = resampling.means(1.0 * here[0] - here[1], codes[rows], resamples, seed, confidence)
+        if is_clustered:
+            values = 1.0 * here[0] - here[1]
+            gap = resampling.means(values, codes[rows], resamples, seed, confidence, lowest=-1.0, highest=1.0)
         plain = gap.to_dict()
-        result |= {f"{name}_difference": plain["value"], f"{name}_difference_ci": plain["ci"]}
-        result[f"{name}_mcnemar"] = {key: _plain(value) for key, value in vars(test).items() if key != "note"}
+        test_facts = {key: _plain(value) for key, value in vars(test).items() if key != "note"}
+        result |= dict(zip(names, (plain["value"], plain["ci"], test_facts), strict=True))
         notes += [f"{name}: {text}." for text in (gap.note.rstrip("."), test.note) if text]
     if is_clustered:
         notes.append(

@@ -19,7 +19,7 @@ from scipy import stats
 from raspine.evaluation.bland_altman import COVERAGE, Limits, assemble, without_spread
 from raspine.evaluation.estimate import Interval, undefined
 from raspine.evaluation.intervals import normal_quantile
-from raspine.evaluation.paired import Paired, complete, is_constant
+from raspine.evaluation.paired import Paired, complete, is_constant, there_are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +95,7 @@ def limits(
         missing = Limits(*[undefined(reason, pairs.n)] * 4)
         return RepeatedLimits(**vars(missing), n_patients=pairs.n_patients)
     parts = _components(pairs)
-    if is_constant(pairs.differences, pairs.scale):
+    if parts.total == 0 or is_constant(pairs.differences, pairs.scale):
         same = without_spread(parts.bias, pairs.n)
         return RepeatedLimits(**vars(same), between_sd=0.0, within_sd=0.0, n_patients=parts.patients)
     sd = math.sqrt(parts.total)
@@ -152,8 +152,8 @@ def limit_intervals(
 
 def _why_not(pairs: Paired) -> str:
     if pairs.n_patients < 2:
-        return f"variance between patients needs 2 of them; there are {pairs.n_patients}."
-    return "no patient has more than one film: the limits of independent pairs hold."
+        return f"how much patients differ can be told from 2 of them on; {there_are(pairs.n_patients)}."
+    return "no patient has more than one film: read the limits of agreement that take films as independent."
 
 
 def _components(pairs: Paired) -> _Components:

@@ -210,6 +210,8 @@ def _title(title: str, synthetic: bool) -> str:
 
 
 def _figure(found: Estimate) -> str:
+    if not found.is_defined:
+        return "undefined"
     ends = f" [{found.interval[0]:.2f}, {found.interval[1]:.2f}]" if found.has_interval else ""
     return f"{found.value:.2f}{ends}"
 

@@ -1,5 +1,7 @@
 """What every statistic of a risk model starts from: one score and one outcome a patient."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -41,18 +43,43 @@ def checked(scores: ArrayLike, outcomes: ArrayLike) -> tuple[Scores, Outcomes]:
 
 
 def patient_codes(patients: ArrayLike | None, rows: int) -> NDArray[np.intp]:
-    """Returns the number of each row's patient, from 0.
+    """Returns the number of each row's patient, from 0. Names of several types, `1` and `"a"`, compare as text.
 
     Args:
       patients: any [row], names or numbers; None when each row is another patient.
       rows: how many there are.
 
     Raises:
-      ScoresError: there is not one name a row.
+      ScoresError: there is not one name a row, or a name is None, NaN or empty.
     """
     if patients is None:
         return np.arange(rows)
-    names = np.asarray(patients)
+    # As objects, since numpy makes the text "nan" of a NaN among texts.
+    names = patients if isinstance(patients, np.ndarray) else np.asarray(patients, object)
     if names.shape != (rows,):
         raise ScoresError(f"patients are a list, one a row. Received shape: {names.shape}, of {rows} rows.")
+    if names.dtype.kind not in "iub":
+        names = _named(names.tolist())
     return np.unique(names, return_inverse=True)[1].astype(np.intp)
+
+
+def _named(names: list[Any]) -> NDArray[Any]:
+    """Returns the names as an array that can be sorted."""
+    for row, name in enumerate(names):
+        is_empty = isinstance(name, str | bytes) and not name.strip()
+        if name is None or name != name or is_empty:
+            raise ScoresError(f"every row has a patient. Received: {name!r} in row {row}.")
+    array = np.asarray(names)
+    return np.array([str(name) for name in names]) if array.dtype == object else array
+
+
+def one_class(positive: Outcomes) -> str:
+    """Returns which outcome is the only one that occurs, for people; empty when both do.
+
+    Args:
+      positive: bool [row], at least one.
+    """
+    if positive.any() and not positive.all():
+        return ""
+    kind = "positive" if positive[0] else "negative"
+    return f"the only outcome is {kind}" if positive.size == 1 else f"all {positive.size} outcomes are {kind}"
