@@ -75,7 +75,12 @@ def _of_studies(run: gather.Run) -> list[blocks.Tile]:
     tiles = [
         blocks.Tile("AUC", wording.number(area["value"]), wording.interval(area["ci"]), _of(run, "studies", area)),
         *([_share_tile(one, "sensitivity"), _share_tile(one, "specificity")] if one else []),
-        blocks.Tile("Brier score", wording.number(summary.get("brier"), 3), "", "0 is perfect"),
+        blocks.Tile(
+            "Brier score",
+            wording.number(summary.get("brier"), 3),
+            wording.interval(summary.get("brier_ci"), 3),
+            "0 is perfect",
+        ),
     ]
     threshold = wording.as_number(summary.get("threshold"))
     prevalence = wording.estimate(summary, "prevalence")

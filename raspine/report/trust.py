@@ -67,7 +67,7 @@ def _table(found: Mapping[str, Mapping[str, Any]], checks: Sequence[str]) -> blo
         cells = [_cell(_check(method, check)) for check in checks]
         verdict = str(method.get("verdict") or "none")
         rows.append([wording.label(name), *cells, blocks.Cell(verdict, None, _VERDICTS.get(verdict, "open"))])
-    return blocks.Table("Checks of each method; in brackets the 95 % interval", header, rows, narrow=True)
+    return blocks.Table("Checks of each method, below them the 95 % interval", header, rows, narrow=True)
 
 
 def _cell(check: Mapping[str, Any]) -> blocks.Cell:
@@ -75,15 +75,19 @@ def _cell(check: Mapping[str, Any]) -> blocks.Cell:
         return blocks.Cell("not tested", math.nan, "open")
     state = _state(check)
     words = {"pass": "passed", "fail": "failed", "unknown": "not decided"}[state]
+    value, between = wording.number(check.get("value")), wording.interval(check.get("ci"))
     reference = wording.number(check.get("reference"))
     against = f", against {check.get('against') or reference}" if reference != wording.UNKNOWN else ""
-    value = wording.with_interval(check.get("value"), check.get("ci"))
-    note = f" ({check['note']})" if check.get("note") else ""
-    return blocks.Cell(f"{value}{against}: {words}{note}", wording.as_number(check.get("value")), _TONES[state])
+    order = wording.as_number(check.get("value"))
+    return blocks.Cell(f"{value}: {words}", order, _TONES[state], between=f"{between}{against}")
 
 
 def _check(method: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    return checks_of(method).get(name, {})
+    """Returns a check; of one that failed by another comparison than its first, that comparison."""
+    check = checks_of(method).get(name, {})
+    others = check.get("also")
+    failed = [one for one in others if isinstance(one, Mapping) and one.get("passed") is False] if others else []
+    return failed[0] if failed and check.get("passed") is False else check
 
 
 def _state(check: Mapping[str, Any]) -> str:
@@ -95,9 +99,16 @@ def _basis(run: gather.Run, found: Mapping[str, Mapping[str, Any]]) -> list[Any]
     """Returns what each verdict rests on, and the rule that drew it."""
     rests = [(wording.label(name), str(method["rests_on"])) for name, method in found.items() if method.get("rests_on")]
     rule = run.explanations.get("trust_rule")
+    notes = [
+        (f"{wording.label(name)}, {wording.label(check)}", str(one["note"]))
+        for name, method in found.items()
+        for check, one in checks_of(method).items()
+        if one.get("note")
+    ]
     return [
         *([blocks.Heading("What the verdicts rest on"), blocks.Terms(rests)] if rests else []),
         *([blocks.Text(str(rule), "note")] if rule else []),
+        *([blocks.Folded("What else to know of each check", [blocks.Terms(notes)])] if notes else []),
     ]
 
 

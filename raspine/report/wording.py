@@ -12,7 +12,7 @@ _ABBREVIATIONS = {
     "mri": "MRI", "pck": "PCK", "sdr": "SDR", "rf": "RF", "gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++",
     "delong": "DeLong", "delong_logit": "DeLong, logit scale", "obuchowski": "Obuchowski", "newcombe": "Newcombe",
     "obuchowski_logit": "Obuchowski, logit scale", "wilson": "Wilson",
-    "scorecam": "Score-CAM", "layercam": "LayerCAM",
+    "layercam": "LayerCAM", "saliency": "Saliency", "smoothgrad": "SmoothGrad", "auprc": "AUPRC",
 }  # fmt: skip
 _COUNTED = {"films": "film", "studies": "study", "patients": "patient", "rows": "row", "records": "record"}
 

@@ -189,6 +189,9 @@
       });
     }
     gallery.querySelector(".filters").hidden = false;
+    // The maps of one method at a time: all of them are a long way to scroll.
+    const method = gallery.querySelector("[data-filter=series]:not([data-value=''])");
+    if (method) method.click();
     filter();
   }
 

@@ -212,6 +212,8 @@ def test_filters_show_the_wanted_cases(browser: webdriver.Chrome, pages: Pages) 
         names = ("data-group", "data-series")
         return [(text(one, names[0]), text(one, names[1])) for one in figures if one.is_displayed()]
 
+    assert [series for _, series in visible()] == ["Grad-CAM"] * 4  # one method at a time
+    press("all methods")
     assert len(visible()) == 8
     press("missed")
     assert visible() == [("fn", "Grad-CAM"), ("fn", "Grad-CAM++")]
