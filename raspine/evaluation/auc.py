@@ -21,7 +21,6 @@ METHODS = ("delong_logit", "delong", "newcombe", "hanley_mcneil")
 
 # Rounding leaves about 1e-32; one swapped pair among 100,000 patients of each class gives 1e-20.
 _ROUNDING = 1e-24
-_SAME = 1e-12  # placements are shares of patients, whose differences are larger
 _CLUSTERED = {"delong_logit": "obuchowski_logit", "delong": "obuchowski"}
 _TOO_FEW = "the variance needs two patients with a positive and two with a negative outcome"
 _ZERO = "the estimated variance is zero"
@@ -155,7 +154,7 @@ def difference(
         return Difference(math.nan, n=one.size, note=case.missing)
     pairs = zip(_placements(one, case.positive), _placements(two, case.positive), strict=True)
     of_positive, of_negative = (here - there for here, there in pairs)
-    if max(np.abs(of_positive).max(), np.abs(of_negative).max()) < _SAME:
+    if np.array_equal(_midranks(one), _midranks(two)):
         return Difference(0.0, n=one.size, note="no interval, since both scores rank the patients alike", p=1.0)
     gap, variance = float(of_positive.mean()), _variance((of_positive, of_negative), case)
     if math.isnan(variance) or variance <= _ROUNDING:

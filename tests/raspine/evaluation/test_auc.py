@@ -108,8 +108,27 @@ def test_difference_against_all_pairs(some: tuple, seed: int) -> None:
 
 def test_a_score_does_not_differ_from_itself_on_another_scale() -> None:
     found = auc.difference(CT, np.exp(CT), CT_OUTCOMES)
-    assert (found.value, found.interval, found.p) == (0.0, (0.0, 0.0), 1.0)
-    assert "alike" in found.note
+    assert (found.value, found.has_interval, found.method, found.p) == (0.0, False, "", 1.0)
+    assert found.note == "no interval, since both scores rank the patients alike"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcomes", "patients", "gap"),
+    [
+        # Both separate the outcomes, in another order.
+        ([3, 2, 4, 1], [4, 1, 3, 2], [1, 0, 1, 0], "aabb", 0.0),
+        # What the two patients add cancels.
+        ([2, 4, 1, 5, 3, 0], [4, 2, 1, 0, 5, 3], [1, 0, 1, 0, 1, 0], "aaabbb", -4 / 9),
+    ],
+)
+def test_scores_that_rank_otherwise_are_not_said_to_rank_alike(
+    first: list, second: list, outcomes: list, patients: str, gap: float
+) -> None:
+    found = auc.difference(first, second, outcomes, patients=list(patients))
+    assert (found.value, found.has_interval) == (pytest.approx(gap), False)
+    assert math.isnan(found.p)
+    assert "variance is zero" in found.note
+    assert "alike" not in found.note
 
 
 def test_opposite_perfect_scores_have_no_p() -> None:
@@ -127,6 +146,7 @@ def test_one_class_missing_gives_no_area_and_the_reason(outcome: int, word: str)
         assert not found.is_defined
         assert not found.has_interval
         assert found.note == f"no ROC curve, all 3 outcomes are {word}"
+    assert auc.area([0.1], [outcome]).note == f"no ROC curve, the only outcome is {word}"
     assert math.isnan(auc.area(scores, outcomes).standard_error)
 
 
@@ -257,7 +277,14 @@ def test_several_rows_a_patient_against_obuchowski_by_hand(seed: int) -> None:
     scores = np.round(random.normal(size=rows) + outcomes + random.normal(size=8)[patients], seed % 3)
     found = auc.area(scores, outcomes, method="delong", patients=patients)
     assert found.method == "obuchowski"
-    assert found.standard_error == pytest.approx(math.sqrt(obuchowski(scores, outcomes, patients)), rel=1e-9)
+    error = math.sqrt(obuchowski(scores, outcomes, patients))
+    assert found.standard_error == pytest.approx(error, rel=1e-9)
+    half = stats.t.ppf(0.975, np.unique(patients).size - 1) * error
+    assert found.interval == pytest.approx((max(0, found.value - half), min(1, found.value + half)))
+    if 0 < found.value < 1:
+        ends = stats.logistic.ppf(found.value) + np.array([-1, 1]) * half / (found.value * (1 - found.value))
+        on_scale = auc.area(scores, outcomes, patients=patients)
+        assert on_scale.interval == pytest.approx(tuple(stats.logistic.cdf(ends)))
     assert auc.area(scores, outcomes, patients=[f"p{p}" for p in patients]).method == "obuchowski_logit"
     alone = auc.area(scores, outcomes, patients=np.arange(rows))
     assert alone == auc.area(scores, outcomes)
@@ -271,8 +298,12 @@ def test_the_paired_difference_of_rows_that_are_copies_is_that_of_their_patients
     one = auc.difference(first, second, outcomes)
     here, there, truth = (np.repeat(values, 3) for values in (first, second, outcomes))
     copies = auc.difference(here, there, truth, patients=np.repeat(np.arange(50), 3))
-    assert (copies.value, copies.p) == pytest.approx((one.value, one.p))
-    assert copies.interval == pytest.approx(one.interval)
+    # The same variance, with Student's t of 50 patients.
+    z = stats.norm.isf(one.p / 2)
+    half = one.value / z * stats.t.ppf(0.975, 49)
+    assert copies.value == pytest.approx(one.value)
+    assert copies.p == pytest.approx(2 * stats.t.sf(abs(z), 49))
+    assert copies.interval == pytest.approx((one.value - abs(half), one.value + abs(half)))
     assert copies.method == "obuchowski"
     assert auc.difference(here, there, truth).p < one.p
 
@@ -298,3 +329,23 @@ def test_constant_scores_rank_nobody(positives: int, negatives: int) -> None:
 def test_patients_fit_the_rows() -> None:
     with pytest.raises(ScoresError, match="one a row"):
         auc.area([0.1, 0.2], [0, 1], patients=["a"])
+
+
+def cohort(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores, outcomes and patients of two to five rows a patient, alike within a patient."""
+    of = np.repeat(np.arange(count), random.integers(2, 6, count))
+    outcomes = (random.random(count) < 0.5)[of] ^ (random.random(of.size) < 0.25)
+    scores = 0.8 * random.normal(size=count)[of] + 0.8 * random.normal(size=of.size) + 1.2 * outcomes
+    return scores, outcomes.astype(int), of
+
+
+def test_the_interval_of_few_patients_covers_the_true_area() -> None:
+    # Scores of two patients differ by a normal of spread 0.8 * 2. Pairs of one patient count less the more there are.
+    truth, random = stats.norm.cdf(1.2 / 1.6), np.random.default_rng(1)
+    found = []
+    for _ in range(1000):
+        scores, outcomes, of = cohort(random, 8)
+        found.append(auc.area(scores, outcomes, patients=of))
+    covered = np.mean([one.interval[0] <= truth <= one.interval[1] for one in found])
+    # Three binomial standard errors around 0.95 are 0.021.
+    assert 0.929 <= covered <= 0.971

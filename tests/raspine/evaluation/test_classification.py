@@ -1,5 +1,6 @@
 import json
 import math
+from typing import Any
 
 import confidenceinterval
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from raspine.evaluation import classification, confusion, curves
+from raspine.evaluation import classification, confusion, curves, scored
 from raspine.evaluation.confusion import Confusion
 from raspine.evaluation.scored import ScoresError
 
@@ -220,15 +221,17 @@ def test_curves_need_their_classes() -> None:
     assert curves.roc([0.1, 0.2], [1, 1]) is None
     assert curves.roc([0.1, 0.2], [0, 0]) is None
     assert curves.precision_recall([0.1, 0.2], [0, 0]) is None
-    found = curves.average_precision([0.1, 0.2], [0, 0])
-    assert math.isnan(found.value)
-    assert found.note == "undefined, no outcome is positive"
+    for outcome, word in ((0, "positive"), (1, "negative")):
+        found = curves.average_precision([0.1, 0.2], [outcome] * 2)
+        assert math.isnan(found.value)
+        assert found.note == f"undefined, no outcome is {word}"
+        assert np.isnan(curves.weighted_average_precision([0.1, 0.2], [outcome] * 2)(np.ones((3, 2)))).all()
 
 
 @pytest.mark.parametrize("seed", range(50))
 def test_average_precision_and_boyds_interval(seed: int) -> None:
     random = np.random.default_rng(seed)
-    outcomes = np.append(random.integers(0, 2, random.integers(1, 40)), 1)
+    outcomes = np.append(random.integers(0, 2, random.integers(1, 40)), [1, 0])
     scores = np.round(random.normal(size=outcomes.size) + outcomes, seed % 3)
     found = curves.average_precision(scores, outcomes)
     assert found.value == pytest.approx(metrics.average_precision_score(outcomes, scores))
@@ -236,7 +239,7 @@ def test_average_precision_and_boyds_interval(seed: int) -> None:
     assert weighted(np.ones((1, outcomes.size)))[0] == pytest.approx(found.value)
     weights = random.integers(0, 3, (4, outcomes.size))
     for row, value in zip(weights, weighted(weights.astype(float)), strict=True):
-        if outcomes @ row:
+        if 0 < outcomes @ row < row.sum():
             assert value == pytest.approx(metrics.average_precision_score(outcomes, scores, sample_weight=row))
         else:
             assert math.isnan(value)
@@ -330,3 +333,42 @@ def test_verdicts_of_one_class_or_none_are_null_with_the_reason(outcome: int) ->
 def test_verdicts_that_make_no_sense_are_refused(found: list, truth: list, message: str) -> None:
     with pytest.raises(ScoresError, match=message):
         classification.verdicts(found, truth)
+
+
+def test_ratios_of_few_patients_at_a_high_confidence_do_not_overflow() -> None:
+    called, truth, patients = (
+        [1, 1, 0, 0, 1, 0, 1, 0, 0, 0],
+        [1, 0, 1, 0, 1, 0, 1, 0, 0, 1],
+        [0, 0, 0, 0, 1, 1, 1, 1, 1, 0],
+    )
+    found = classification.verdicts(called, truth, patients, confidence=0.999)
+    json.dumps(found, allow_nan=False)
+    assert found["lr_positive"] == pytest.approx((3 / 5) / (1 / 5))
+    assert found["lr_positive_ci"] is None
+    assert any("lr_positive" in note and "too few patients" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize(
+    ("patients", "received"),
+    [
+        (["a", None, "b"], "None in row 1"),
+        (np.array(["a", "b", None], object), "None in row 2"),
+        ([1.0, 2.0, math.nan], "nan in row 2"),
+        (np.array([1.0, math.nan, 2.0]), "nan in row 1"),
+        (["a", math.nan, "b"], "nan in row 1"),
+        (["", "a", "b"], "'' in row 0"),
+        (np.array(["a", " ", "b"]), "' ' in row 1"),
+    ],
+)
+def test_rows_without_a_patient_are_named(patients: Any, received: str) -> None:
+    with pytest.raises(ScoresError, match=f"every row has a patient. Received: {received}"):
+        scored.patient_codes(patients, 3)
+
+
+def test_patients_of_several_types_compare_as_text() -> None:
+    mixed = ["p", 7, "7", 12, "p"]
+    forms: list[Any] = [mixed, np.array(mixed, object), tuple(mixed), np.array([str(one) for one in mixed])]
+    for patients in forms:
+        assert scored.patient_codes(patients, 5).tolist() == [2, 1, 1, 0, 2]
+    for numbers in ([10, 9, 10], np.array([10, 9, 10]), np.array([10, 9, 10], object), [10.0, 9.0, 10]):
+        assert scored.patient_codes(numbers, 3).tolist() == [1, 0, 1]

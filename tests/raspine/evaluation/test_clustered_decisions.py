@@ -70,7 +70,7 @@ def test_perfect_calls_have_intervals_of_shares_and_f1_alone() -> None:
         assert found[name].value == 1.0
         assert not found[name].has_interval
         assert found[name].note
-    assert found["lr_positive"].note == "no bound, there is no false positive"
+    assert found["lr_positive"].note == "no bound, since it divides by the false positives and there is none"
     assert found["lr_negative"].value == 0.0
 
 

@@ -170,7 +170,10 @@ def test_ratios_against_statsmodels(cells: Confusion) -> None:
             assert math.isnan(figure.value)
             assert figure.note
         elif table[0][0] == 0:
-            assert (figure.value, figure.note) == (0.0, "no interval, a ratio of 0 has no logarithm")
+            assert (figure.value, figure.note) == (0.0, intervals.ZERO_RATIO)
+        elif table[0][1] == table[1][1] == 0:
+            assert (figure.value, figure.has_interval) == (1.0, False)
+            assert "everything is called" in figure.note
         else:
             expected = contingency_tables.Table2x2(table, shift_zeros=False)
             assert figure.value == pytest.approx(expected.riskratio)
@@ -222,3 +225,19 @@ def test_balanced_accuracy_covers_the_truth() -> None:
     covered = sum(low <= 0.81 <= high for low, high in ends) / runs
     # Three binomial standard errors around 0.95 are 0.021.
     assert 0.929 <= covered <= 0.98
+
+
+def test_likelihood_ratios_of_calls_that_are_all_alike_have_no_interval() -> None:
+    for figure, word in (
+        (intervals.lr_positive(Confusion(5, 0, 10, 0)), "positive"),
+        (intervals.lr_negative(Confusion(0, 5, 0, 10)), "negative"),
+    ):
+        assert (figure.value, figure.has_interval, figure.method) == (1.0, False, "")
+        assert figure.note == f"no interval, since everything is called {word}"
+
+
+def test_no_interval_of_a_small_table_is_without_width() -> None:
+    for counts in itertools.product(range(4), repeat=4):
+        for name, figure in intervals.of_cells(Confusion(*counts)).items():
+            low, high = figure.interval
+            assert low < high if figure.has_interval else figure.note, (counts, name)

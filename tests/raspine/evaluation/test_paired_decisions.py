@@ -39,7 +39,7 @@ def test_mcnemar_against_statsmodels(seed: int) -> None:
 
 def test_models_that_never_differ() -> None:
     found = paired_decisions.mcnemar(0, 0)
-    assert (found.p_exact, found.p_mid, found.note) == (1.0, 1.0, "no chi2, the two never differ")
+    assert (found.p_exact, found.p_mid, found.note) == (1.0, 1.0, "no chi2, since the two models never differ")
     assert math.isnan(found.chi2)
     # As often one as the other: no correction is larger than what it corrects (as R has it).
     even = paired_decisions.mcnemar(4, 4)
@@ -111,7 +111,22 @@ def test_films_of_one_patient_take_the_bootstrap() -> None:
 def test_an_empty_class_is_null_with_the_reason() -> None:
     found = paired_decisions.compare([1, 0], [1, 0], [0, 0], ["a", "a"])
     json.dumps(found, allow_nan=False)
-    assert found["sensitivity_difference"] is None
-    assert found["notes"][0].startswith("sensitivity: undefined, there is nothing to count")
+    for name in ("sensitivity_difference", "sensitivity_difference_ci", "sensitivity_mcnemar"):
+        assert found[name] is None
+    assert found["notes"][0] == "sensitivity: undefined, no outcome is positive."
+    assert not any("sensitivity" in note for note in found["notes"][1:])
+    assert found["specificity_mcnemar"]["p_exact"] == 1.0
+    alone = paired_decisions.compare([1, 0], [0, 0], [1, 1])
+    assert alone["specificity_mcnemar"] is None
+    assert alone["notes"] == ["specificity: undefined, no outcome is negative."]
     with pytest.raises(ScoresError, match="0 or 1"):
         paired_decisions.compare([0.3, 1], [1, 0], [0, 0])
+
+
+def test_the_difference_of_two_shares_stays_within_its_range() -> None:
+    calls = [1, 1, 1, 0, 1, 1], [0, 0, 0, 0, 0, 1]
+    for one, other in (calls, calls[::-1]):
+        found = paired_decisions.compare(one, other, [1] * 6, list("aaabbb"))
+        for name in ("sensitivity", "accuracy"):
+            assert abs(found[f"{name}_difference"]) == pytest.approx(2 / 3)
+            assert found[f"{name}_difference_ci"] == [-1.0, 1.0]

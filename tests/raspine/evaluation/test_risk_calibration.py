@@ -46,11 +46,36 @@ def test_cluster_robust_errors_against_statsmodels(seed: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = sm.Logit(outcomes, sm.add_constant(special.logit(risks))).fit(
-            disp=0, tol=1e-12, maxiter=200, cov_type="cluster", cov_kwds={"groups": patients}
+            disp=0, tol=1e-12, maxiter=200, cov_type="cluster", cov_kwds={"groups": patients}, use_t=True
         )
+        # statsmodels takes rows for degrees of freedom.
+        error, degrees = fitted.bse[-1], np.unique(patients).size - 1
+    half = stats.t.ppf(0.975, degrees) * error
     found = calibration.slope(risks, outcomes, patients)
-    assert found.interval == pytest.approx(tuple(fitted.conf_int()[-1]), abs=1e-6)
-    assert found.method == "wald, cluster-robust"
+    assert found.interval == pytest.approx((found.value - half, found.value + half), abs=1e-6)
+    assert found.method == f"wald, cluster-robust, t with {degrees} degrees of freedom"
+
+
+def test_patients_that_deviate_alike_leave_no_interval() -> None:
+    intercept = calibration.intercept([0.3, 0.6, 0.3, 0.6], [0, 1, 0, 1], list("aabb"))
+    assert intercept.value == pytest.approx(0.2209, abs=5e-5)
+    slope = calibration.slope([0.3, 0.6, 0.7] * 2, [0, 1, 0, 0, 1, 0], list("aaabbb"))
+    for found in (intercept, slope):
+        assert found.is_defined
+        assert not found.has_interval
+        assert "robust variance is zero" in found.note
+
+
+def test_the_recalibration_of_few_patients_covers_the_truth() -> None:
+    random, covered, runs = np.random.default_rng(4), 0, 400
+    for _ in range(runs):
+        of = np.repeat(np.arange(6), 12)
+        odds = random.normal(size=of.size)
+        outcomes = random.random(of.size) < special.expit(odds)
+        low, high = calibration.intercept(special.expit(odds), outcomes.astype(int), of).interval
+        covered += low <= 0 <= high
+    # Three binomial standard errors around 0.95 are 0.033; with the normal quantile it is below 0.9.
+    assert 0.917 <= covered / runs <= 0.983
 
 
 def test_a_perfectly_calibrated_model() -> None:
@@ -75,7 +100,7 @@ def test_a_perfectly_calibrated_model() -> None:
         ([0.1, 0.3], [0, 0], ("all 2 outcomes are negative", "all 2 outcomes are negative")),
         ([0.0, 0.3, 0.4], [0, 1, 0], ("no log odds", "no log odds")),
         ([1.0, 0.3, 0.4], [0, 1, 0], ("no log odds", "no log odds")),
-        ([0.3], [1], ("all 1 outcomes", "all 1 outcomes")),
+        ([0.3], [1], ("the only outcome is positive", "the only outcome is positive")),
     ],
 )
 def test_recalibration_that_is_undefined_says_why(risks: list, outcomes: list, reasons: tuple[str, str]) -> None:

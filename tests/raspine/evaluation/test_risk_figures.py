@@ -92,6 +92,7 @@ def test_one_class_is_drawn_with_the_reason(tmp_path: pathlib.Path, drawn: list[
     risk_figures.draw(tmp_path, [-2.0, 0.5, 0.5, 4.0], [outcome] * 4, 9.0)
     assert "no ROC curve" in texts(drawn[0])
     assert ("no precision-recall" in texts(drawn[1])) == (outcome == 0)
+    assert ("average precision undefined" in texts(drawn[1])) == (outcome == 1)
     # Nobody is called positive: no operating point, and the threshold stays in sight.
     assert "threshold" not in texts(drawn[1])
     assert drawn[3].axes[0].get_xlim()[1] > 9.0
