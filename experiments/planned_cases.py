@@ -1,6 +1,7 @@
 """The rows of a study plan: how many cases each figure needs, and what given cases give."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -65,7 +66,8 @@ def needed(plan: Plan) -> list[Row]:
     Returns:
       Rows of `figure`, `expected`, `wanted`, `positives`, `negatives`, `cases` (all together, on average enough),
       `surely` (enough of the class in 9 of 10 studies) or, with several films a patient, `films` and `patients`, and
-      `note` where there is no answer.
+      `note` where there is no answer. `films` and `patients` tell as much as the independent cases; for bias and
+      equivalence, whose t has patients - 1 degrees of freedom, some more.
     """
     return [_answered(plan, row, of) for row, of in (*_diagnostic(plan), *_in_mm(plan))]
 
@@ -85,13 +87,13 @@ def given(plan: Plan) -> list[Row]:
         _gives("specificity", plan.specificity, negatives, share(negatives, plan.specificity)),
         {**_gives("AUC", plan.auc, cases.total, high - low), "low": low, "high": high},
     ]
-    if total < 2:
+    if min(total, _patients(plan)) < 2:
         return rows
-    sd, confidence = plan.sd_mm, plan.confidence
+    spread, width = f"SD {plan.sd_mm:g}", sample_size.limits_width(total, plan.sd_mm, plan.confidence)
     return [
         *rows,
-        _gives("bias, mm", f"SD {sd:g}", total, sample_size.bias_width(total, sd, confidence)),
-        _gives("limits of agreement, mm", f"SD {sd:g}", total, sample_size.limits_width(total, sd, confidence)),
+        _gives("bias, mm", spread, total, _bias_width(plan, total)),
+        _gives("limits of agreement, mm", spread, total, width),
         *(
             _gives(_equivalence(margin), _spread(plan), total, _power(plan, total, margin))
             for margin in plan.margins_mm
@@ -146,18 +148,40 @@ def _of_area(plan: Plan, width: float) -> Callable[[], Row]:
 def _in_mm(plan: Plan) -> Iterator[tuple[Row, Callable[[], Row]]]:
     spread = f"SD {plan.sd_mm:g}"
     for width in plan.widths_mm:
-        for figure, pairs in (
-            ("bias, mm", sample_size.bias_pairs),
-            ("limits of agreement, mm", sample_size.limits_pairs),
-        ):
-            yield _asked(figure, spread, width), _of_pairs(pairs, width, plan.sd_mm, plan.confidence)
+        yield _asked("bias, mm", spread, width), _of_bias(plan, width)
+        yield _asked("limits of agreement, mm", spread, width), _of_limits(plan, width)
     for margin in plan.margins_mm:
-        pairs_of = _of_pairs(sample_size.tost_pairs, plan.power, plan.sd_mm, margin, plan.bias_mm)
-        yield _asked(_equivalence(margin), _spread(plan), f"power {plan.power:g}"), pairs_of
+        yield _asked(_equivalence(margin), _spread(plan), f"power {plan.power:g}"), _of_equivalence(plan, margin)
 
 
-def _of_pairs(function: Callable[..., int], *arguments: float) -> Callable[[], Row]:
-    return lambda: {"cases": function(*arguments)}
+def _of_bias(plan: Plan, width: float) -> Callable[[], Row]:
+    def cases() -> Row:
+        found = {"cases": sample_size.bias_pairs(width, plan.sd_mm, plan.confidence)}
+        if not plan.is_clustered:
+            return found
+        patients = sample_size.clustered_bias_patients(width, plan.sd_mm, *_clusters(plan), plan.confidence)
+        return found | _films(plan, patients)
+
+    return cases
+
+
+def _of_limits(plan: Plan, width: float) -> Callable[[], Row]:
+    return lambda: {"cases": sample_size.limits_pairs(width, plan.sd_mm, plan.confidence)}
+
+
+def _of_equivalence(plan: Plan, margin: float) -> Callable[[], Row]:
+    def cases() -> Row:
+        found = {"cases": sample_size.tost_pairs(plan.power, plan.sd_mm, margin, plan.bias_mm)}
+        if not plan.is_clustered:
+            return found
+        expected = plan.power, plan.sd_mm, margin, *_clusters(plan), plan.bias_mm
+        return found | _films(plan, sample_size.clustered_tost_patients(*expected))
+
+    return cases
+
+
+def _films(plan: Plan, patients: int) -> Row:
+    return {"films": math.ceil(patients * plan.films_per_patient - 1e-9), "patients": patients}
 
 
 def _answered(plan: Plan, row: Row, of: Callable[[], Row]) -> Row:
@@ -168,8 +192,8 @@ def _answered(plan: Plan, row: Row, of: Callable[[], Row]) -> Row:
     if plan.is_clustered:
         # The number of cases of a class varies by more than a binomial count when films share patients.
         found.pop("surely", None)
-        count, patients = sample_size.films(found["cases"], plan.films_per_patient, plan.icc, plan.variation)
-        found |= {"films": count, "patients": patients}
+        count, patients = sample_size.films(found["cases"], *_clusters(plan))
+        found = {"films": count, "patients": patients} | found
     return row | found
 
 
@@ -189,11 +213,27 @@ def _spread(plan: Plan) -> str:
     return f"SD {plan.sd_mm:g}, bias {plan.bias_mm:g}"
 
 
+def _clusters(plan: Plan) -> tuple[float, float, float]:
+    return plan.films_per_patient, plan.icc, plan.variation
+
+
+def _patients(plan: Plan) -> int:
+    return math.floor(plan.given.total / plan.films_per_patient + 1e-9)
+
+
 def _worth(plan: Plan, count: int) -> int:
-    return sample_size.effective(count, plan.films_per_patient, plan.icc, plan.variation)
+    return sample_size.effective(count, *_clusters(plan))
+
+
+def _bias_width(plan: Plan, total: int) -> float:
+    if plan.is_clustered:
+        return sample_size.clustered_bias_width(_patients(plan), plan.sd_mm, *_clusters(plan), plan.confidence)
+    return sample_size.bias_width(total, plan.sd_mm, plan.confidence)
 
 
 def _power(plan: Plan, total: int, margin: float) -> float:
+    if plan.is_clustered:
+        return sample_size.clustered_tost_power(_patients(plan), plan.sd_mm, margin, *_clusters(plan), plan.bias_mm)
     return sample_size.tost_power(total, plan.sd_mm, margin, plan.bias_mm)
 
 

@@ -7,7 +7,8 @@ Without flags: the figures of a study with 12 positive of 67 patients. Widths ar
 is an independent patient; with --films_per_patient and --icc the table says also how many films of how many patients
 tell as much, and --positives and --negatives count films. Sensitivity and specificity: mean width over all counts that
 may come out. AUC: on the logit scale. Bias and limits of agreement: mm, of the differences of two measurements.
-Equivalence: power of two one-sided paired tests at 5 %.
+Equivalence: power of two one-sided paired tests at 5 %. With several films a patient, bias and equivalence rest on t
+with patients - 1 degrees of freedom, so they take some more films than what tells as much as the cases.
 
 Exits with 0 when there is a table, 2 when the flags are wrong.
 """
@@ -66,7 +67,8 @@ _PICTURE = flags.DEFINE_string("picture", None, "PNG file for the widths over th
 
 _NEEDED = ("figure", "expected", "wanted", "positives", "negatives", "cases", "surely", "films", "patients", "note")
 _TEXT = ("figure", "expected", "note")
-_GIVEN = ("figure", "expected", "cases", "gives", "low", "high")
+_OUTCOMES = ("gives", "low", "high")
+_GIVEN = ("figure", "expected", "cases", *_OUTCOMES)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -125,7 +127,7 @@ def _numbers(flag: flags.FlagHolder[Any], low: float, high: float) -> list[float
 
 def _table(columns: Sequence[str], rows: Sequence[planned_cases.Row]) -> str:
     shown = [name for name in columns if any(name in row for row in rows)]
-    cells = [list(shown), *([_cell(row.get(name, "")) for name in shown] for row in rows)]
+    cells = [list(shown), *([_cell(name, row) for name in shown] for row in rows)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(shown))]
     sides = ["<" if name in _TEXT else ">" for name in shown]
     return "\n".join(
@@ -134,8 +136,12 @@ def _table(columns: Sequence[str], rows: Sequence[planned_cases.Row]) -> str:
     )
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, row: planned_cases.Row) -> str:
+    value = row.get(name, "")
     if isinstance(value, float):
+        # Rounded to 1 a power or an end of an AUC's interval would claim certainty.
+        if name in _OUTCOMES and not row["figure"].endswith(", mm") and value > _HIGH:
+            return f"> {_HIGH}"
         return f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 

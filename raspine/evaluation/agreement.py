@@ -190,8 +190,10 @@ def _own_consensus(rater: str, consensus_of: Collection[str] | None) -> Iterator
 
 def _notes(pairs: Paired, patients_given: bool, tested: bool) -> Iterator[str]:
     if pairs.left_out:
-        one = pairs.left_out == 1
-        yield f"{pairs.left_out} {'film that lacks' if one else 'films that lack'} a rater's value {'was' if one else 'were'} left out."
+        lacking = (
+            "film that lacks a rater's value was" if pairs.left_out == 1 else "films that lack a rater's value were"
+        )
+        yield f"{pairs.left_out} {lacking} left out."
     if not patients_given:
         yield "Patients were not given: films count as independent; if patients repeat, intervals may be too narrow."
     elif pairs.repeats:

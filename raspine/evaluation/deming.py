@@ -68,7 +68,11 @@ def fit(
     reason = _reason(pairs)
     if not reason:
         slope, intercept = _line(moments.of_all(pairs), ratio)
-        reason = "" if np.isfinite(slope[0]) else "the values spread without direction, or straight upwards: there is no line."
+        reason = (
+            ""
+            if np.isfinite(slope[0])
+            else "the values spread without direction, or straight upwards: there is no line."
+        )
     if reason:
         return Line(undefined(reason, pairs.n), undefined(reason, pairs.n), ratio)
     left = _line(moments.without_each_patient(pairs), ratio)
@@ -82,7 +86,11 @@ def fit(
 def _reason(pairs: Paired) -> str:
     if pairs.n < 2:
         return f"a line needs 2 pairs; {there_are(pairs.n)}."
-    return "the values of a rater do not vary: there is no line." if is_constant(pairs.first) or is_constant(pairs.second) else ""
+    return (
+        "the values of a rater do not vary: there is no line."
+        if is_constant(pairs.first) or is_constant(pairs.second)
+        else ""
+    )
 
 
 def _line(sums: Moments, ratio: float) -> tuple[Array, Array]:

@@ -127,5 +127,7 @@ def _test(pairs: Paired, margin: float, alpha: float, error: float, freedom: int
     half = float(stats.t.ppf(1 - alpha, freedom)) * error
     lower = float(stats.t.sf((mean + margin) / error, freedom))
     upper = float(stats.t.cdf((mean - margin) / error, freedom))
-    difference = Estimate(mean, (mean - half, mean + half), pairs.n, f"{method}, {100 * (1 - 2 * alpha):.10g}% interval")
+    difference = Estimate(
+        mean, (mean - half, mean + half), pairs.n, f"{method}, {100 * (1 - 2 * alpha):.10g}% interval"
+    )
     return Equivalence(margin, difference, lower, upper, freedom, alpha, max(lower, upper) < alpha)

@@ -111,7 +111,8 @@ def _estimate(
         interval, text = jackknife.correlation_interval(value, left, confidence)
         return Estimate(value, interval, n, text) if interval else Estimate(value, n=n, note=text)
     low, high = from_f(squares, value, (1 + confidence) / 2)
-    if not (np.isfinite([low, high]).all() and high - low > _NARROWEST):
+    # Few degrees of freedom drive both ends to one side of the value.
+    if not (np.isfinite([low, high]).all() and low <= value <= high and high - low > _NARROWEST):
         note = "the raters' values vary too little, or too evenly, for the formula of an interval to hold."
         return Estimate(value, n=n, note=note)
     return Estimate(value, (low, high), n, "F (McGraw and Wong 1996)")

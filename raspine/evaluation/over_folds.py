@@ -42,7 +42,8 @@ def mean(figures: ArrayLike, test_to_train: float, bounds: Bounds = ANY, confide
         return undefined(f"none of {folds} folds has this figure." if folds > 1 else "no fold has this figure.")
     missing, reason = _missing(folds - known.size, folds), _reason(known)
     if reason:
-        return Estimate(float(known.mean()), UNDEFINED, known.size, "", f"{missing} {reason}".strip())
+        note = f"{missing} {reason[0].upper()}{reason[1:]}" if missing else reason
+        return Estimate(float(known.mean()), UNDEFINED, known.size, "", note)
     error = math.sqrt((1 / known.size + test_to_train) * known.var(ddof=1))
     half = float(stats.t.ppf((1 + confidence) / 2, known.size - 1)) * error
     return Estimate(float(known.mean()), _cut(float(known.mean()), half, bounds), known.size, METHOD, missing)
@@ -74,8 +75,8 @@ def _missing(count: int, folds: int) -> str:
 
 def _reason(known: np.ndarray) -> str:
     if known.size < 2:
-        return "There is no interval: only a single fold has this figure."
-    return "There is no interval: the figure is the same in every fold." if is_constant(known) else ""
+        return "no interval: only a single fold has this figure."
+    return "no interval: all folds have the same figure." if is_constant(known) else ""
 
 
 def _cut(centre: float, half: float, bounds: Bounds) -> Interval:

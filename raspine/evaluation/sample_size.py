@@ -370,12 +370,114 @@ def tost_pairs(power: float, sd: float, margin: float, bias: float = 0.0, alpha:
     Raises:
       ValueError: an argument is out of its range, or the bias is not smaller than the margin.
     """
-    _between("power", power, 0, 1)
-    if not abs(bias) < margin:
-        raise OutOfReachError(
-            f"no number of pairs shows equivalence of a true bias not below the margin. Received: {bias}, {margin}."
-        )
+    _check_reach(power, margin, bias)
     return smallest(lambda n: tost_power(n, sd, margin, bias, alpha) >= power, 2)
+
+
+def clustered_bias_width(
+    patients: int, sd: float, size: float, icc: float, variation: float = 0.0, confidence: float = 0.95
+) -> float:
+    """Returns the width of the interval of a mean difference whose films share patients.
+
+    The films count as many independent ones as their design effect leaves, and t has patients - 1 degrees of freedom,
+    as in `repeated_limits`.
+
+    Args:
+      patients: at least 2.
+      sd: standard deviation of the differences, in mm or any unit.
+      size: films a patient on average, 1 or more.
+      icc: intraclass correlation of two films of a patient, 0..1.
+      variation: coefficient of variation of the films a patient.
+      confidence: 0..1.
+
+    Returns:
+      The width in the unit of `sd`.
+
+    Raises:
+      ValueError: an argument is out of its range.
+    """
+    return 2 * _quantile(patients, sd, confidence) * _clustered_error(patients, sd, size, icc, variation)
+
+
+def clustered_bias_patients(
+    width: float, sd: float, size: float, icc: float, variation: float = 0.0, confidence: float = 0.95
+) -> int:
+    """Returns the smallest number of patients whose films give a mean difference an interval no wider than wanted.
+
+    Args:
+      width: wanted, in the unit of `sd`.
+      sd: standard deviation of the differences.
+      size: films a patient on average, 1 or more.
+      icc: intraclass correlation of two films of a patient, 0..1.
+      variation: coefficient of variation of the films a patient.
+      confidence: 0..1.
+
+    Raises:
+      ValueError: an argument is out of its range.
+    """
+    _above("width", width)
+    return smallest(lambda n: clustered_bias_width(n, sd, size, icc, variation, confidence) <= width, 2)
+
+
+def clustered_tost_power(
+    patients: int,
+    sd: float,
+    margin: float,
+    size: float,
+    icc: float,
+    variation: float = 0.0,
+    bias: float = 0.0,
+    alpha: float = 0.05,
+) -> float:
+    """Returns the chance that `equivalence.clustered_tost` calls two measurements equivalent.
+
+    Args:
+      patients: at least 2; t has one degree of freedom less.
+      sd: standard deviation of the differences, in mm or any unit.
+      margin: of equivalence, in the unit of `sd`, on either side of zero.
+      size: films a patient on average, 1 or more.
+      icc: intraclass correlation of two films of a patient, 0..1.
+      variation: coefficient of variation of the films a patient.
+      bias: true mean difference, in the unit of `sd`.
+      alpha: of each of the two tests, between 0 and 0.5.
+
+    Raises:
+      ValueError: an argument is out of its range.
+    """
+    if patients < 2:
+        raise ValueError(f"a test that allows for several films of a patient needs 2 patients. Received: {patients}.")
+    _above("standard deviation", sd)
+    error = _clustered_error(patients, sd, size, icc, variation)
+    return equivalence_power(error, patients - 1, margin, bias, alpha)
+
+
+def clustered_tost_patients(
+    power: float,
+    sd: float,
+    margin: float,
+    size: float,
+    icc: float,
+    variation: float = 0.0,
+    bias: float = 0.0,
+    alpha: float = 0.05,
+) -> int:
+    """Returns the smallest number of patients whose films show equivalence with the wanted power.
+
+    Args:
+      power: wanted, between 0 and 1.
+      sd: standard deviation of the differences.
+      margin: of equivalence, in the unit of `sd`.
+      size: films a patient on average, 1 or more.
+      icc: intraclass correlation of two films of a patient, 0..1.
+      variation: coefficient of variation of the films a patient.
+      bias: true mean difference, smaller than the margin.
+      alpha: of each of the two tests, between 0 and 0.5.
+
+    Raises:
+      ValueError: an argument is out of its range, or the bias is not smaller than the margin.
+    """
+    _check_reach(power, margin, bias)
+    return smallest(lambda n: clustered_tost_power(n, sd, margin, size, icc, variation, bias, alpha) >= power, 2)
 
 
 def smallest(is_enough: Callable[[int], bool], start: int = 1) -> int:
@@ -393,6 +495,18 @@ def smallest(is_enough: Callable[[int], bool], start: int = 1) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if is_enough(middle) else (middle, high)
     return high
+
+
+def _check_reach(power: float, margin: float, bias: float) -> None:
+    _between("power", power, 0, 1)
+    if not abs(bias) < margin:
+        raise OutOfReachError(
+            f"no number of pairs shows equivalence of a true bias not below the margin. Received: {bias}, {margin}."
+        )
+
+
+def _clustered_error(patients: int, sd: float, size: float, icc: float, variation: float) -> float:
+    return sd * math.sqrt(design_effect(size, icc, variation) / (patients * size))
 
 
 def _divided(total: int, prevalence: float) -> Cases:

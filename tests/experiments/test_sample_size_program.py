@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -83,3 +84,32 @@ def test_wrong_flags_are_refused_in_one_line(flag: str) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_equivalence_of_films_that_share_patients_has_the_power_wanted() -> None:
+    plan = planned_cases.Plan(films_per_patient=408 / 86, icc=0.5)
+    rows = {row["figure"]: row for row in planned_cases.needed(plan)}
+    for margin in plan.margins_mm:
+        row = rows[f"equivalence within {margin:g} mm"]
+        error = 2 * (sample_size.design_effect(408 / 86, 0.5) / (row["patients"] * 408 / 86)) ** 0.5
+        assert sample_size.equivalence_power(error, row["patients"] - 1, margin) >= 0.9
+        back = planned_cases.given(dataclasses.replace(plan, given=Cases(1, row["films"] - 1)))
+        gives = {found["figure"]: found["gives"] for found in back}
+        assert gives[f"equivalence within {margin:g} mm"] >= 0.9
+    assert rows["equivalence within 2 mm"]["patients"] > 8
+
+
+def test_a_single_patient_has_no_power() -> None:
+    rows = planned_cases.given(planned_cases.Plan(films_per_patient=5, icc=0.1, given=Cases(3, 5)))
+    assert [row["figure"] for row in rows] == ["sensitivity", "specificity", "AUC"]
+
+
+def test_a_power_close_to_1_is_not_printed_as_1() -> None:
+    done = _started(
+        "--positives=40", "--negatives=160", "--sd_mm=1", "--films_per_patient=2", "--icc=0.1", "--auc=0.999"
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("equivalence", "AUC"))]
+    given = [line for line in lines if "power" not in line]
+    assert sum("> 0.999" in line for line in given) >= 2
+    assert not any(line.split()[-1] == "1" for line in given)

@@ -152,3 +152,11 @@ def test_raters_of_different_films() -> None:
         agreement.pairs({"model": [1, 2], "consensus": [1, 2, 3]})
     with pytest.raises(ValueError, match="margin"):
         agreement.between([1, 2], [1, 2], math.nan)
+
+
+def test_notes_count_in_whole_sentences() -> None:
+    one, two = (agreement.between([1.0, 2.5, *[np.nan] * n], [1.2, 2.0, *[1.0] * n]).notes[0] for n in (1, 2))
+    assert one == "1 film that lacks a rater's value was left out."
+    assert two == "2 films that lack a rater's value were left out."
+    found = agreement.between([1.0, 2.0], [1.5, 2.0], 1.0, ["a", "a"])
+    assert "2 films of 1 patient: " in found.notes[0]

@@ -123,7 +123,7 @@ def test_one_pair_has_a_difference_and_no_limits() -> None:
     assert found.bias.value == 0.5
     assert not found.bias.has_interval
     assert not found.upper_limit.is_defined
-    assert "there are 1" in found.bias.note
+    assert "there is 1" in found.bias.note
 
 
 def test_equal_differences_have_no_interval() -> None:
@@ -166,8 +166,8 @@ def test_slope_leaves_out_whole_patients(seed: int) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "patients", "part", "defined"),
     [
-        ([1.0], [2.0], None, "there are 1", False),
-        ([1.0, 2.0], [2.0, 1.0], None, "means do not vary", False),
+        ([1.0], [2.0], None, "there is 1", False),
+        ([1.0, 2.0], [2.0, 1.0], None, "do not vary from film to film", False),
         ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], None, "on a line", True),
         ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], ["a", "a", "b"], "on a line", True),
         ([1.0, 2.0, 4.0, 3.0], [1.0, 2.0, 3.0, 5.0], ["a", "a", "b", "b"], "there are 2", True),
@@ -189,3 +189,22 @@ def test_shares_out_of_bounds_and_json() -> None:
         bland_altman.limits(WRIGHT, MINI, intervals="Exact")  # type: ignore[arg-type]
     names = [field.name for field in dataclasses.fields(bland_altman.Limits)]
     assert list(bland_altman.limits(WRIGHT, MINI).to_dict()) == names == ["bias", "sd", "lower_limit", "upper_limit"]
+
+
+def test_values_too_large_to_square_are_refused_and_tiny_ones_have_limits_or_a_reason() -> None:
+    for call in (bland_altman.limits, bland_altman.slope):
+        with pytest.raises(ValueError, match=r"'first' is at most 1e\+60 in size. Received: 3e\+200"):
+            call([1e200, 3e200, -2e200], [0.0, 1.0, 2.0])
+    large = bland_altman.limits([1e60, 3e59, -2e59], [0.0, 1.0, 2.0])
+    assert all(np.isfinite([part.value, *part.interval]).all() for part in vars(large).values())
+    for part in vars(bland_altman.limits([1e-200, 3e-200], [0.0, 0.0])).values():
+        assert part.note
+        assert not part.has_interval
+
+
+def test_a_slope_that_no_patient_changes_has_no_interval() -> None:
+    means, differences = np.array([0.0, 0, 1, 1] * 3), np.array([0.0, 1, 0, 1] * 3)
+    found = bland_altman.slope(means + differences / 2, means - differences / 2, patients=list("aaaabbbbcccc"))
+    assert found.value == pytest.approx(0, abs=1e-12)
+    assert not found.has_interval
+    assert "whichever patient is left out" in found.note

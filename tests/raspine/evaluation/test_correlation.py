@@ -85,8 +85,8 @@ BOTH = pytest.mark.parametrize("statistic", [correlation.pearson, correlation.sp
     ("first", "second", "part"),
     [
         ([], [], "there are 0"),
-        ([1.0], [2.0], "there are 1"),
-        ([1.0, np.nan], [2.0, 3.0], "there are 1"),
+        ([1.0], [2.0], "there is 1"),
+        ([1.0, np.nan], [2.0, 3.0], "there is 1"),
         ([3.0, 3.0, 3.0], [1.0, 2.0, 3.0], "do not vary"),
         ([1.0, 2.0], [0.3, 0.1 + 0.2], "do not vary"),
     ],
@@ -104,7 +104,7 @@ def test_a_perfect_correlation_has_no_interval(statistic: Callable[..., Estimate
     found = statistic([1.0, 2.0, 3.0, 4.5, 6.0], [2.0, 4.0, 6.0, 9.0, 12.0])
     assert found.value == pytest.approx(1)
     assert not found.has_interval
-    assert "infinite" in found.note
+    assert "no interval can be computed" in found.note
 
 
 @BOTH
@@ -167,3 +167,37 @@ def test_the_interval_covers_with_several_films_a_patient() -> None:
             cohort[kind] = low <= truth <= high
     assert 0.906 < covered[:, 0].mean() < 0.994
     assert covered[:, 1].mean() < 0.88
+
+
+@BOTH
+@pytest.mark.parametrize("seed", range(60))
+def test_two_films_left_have_no_spread_to_make_an_interval_from(statistic: Callable[..., Estimate], seed: int) -> None:
+    # Without the patient of four films a film of each of two others stays, whose r is 1 or -1 but for rounding.
+    random = np.random.default_rng(seed)
+    first, second = np.round(random.normal(3, 10.0 ** random.integers(-1, 3), (2, 6)), int(random.integers(1, 6)))
+    found = statistic(first, second, patients=list("aaaabc"))
+    assert found.is_defined
+    assert not found.has_interval
+    assert "only 2 films left" in found.note
+
+
+def test_collinear_rest_beside_a_distant_patient_has_no_interval() -> None:
+    # The distant patient's squares are 1e9 times the others', so that sums less theirs tell r from 1 by 2e-8.
+    first, far = [3.0, 3.1, 3.2, 3.4, 3000.3, 3001.9], [2400.1, 2100.4]
+    found = correlation.pearson(first, [1.3, 1.4, 1.5, 1.7, *far], patients=list("abcdee"))
+    assert not found.has_interval
+    second = [1.3, 1.5, 1.4, 1.7, *far]
+    near = correlation.pearson(first, second, patients=list("abcdee"))
+    out = [[0], [1], [2], [3], [4, 5]]
+    z = np.arctanh([stats.pearsonr(np.delete(first, i), np.delete(second, i)).statistic for i in out])
+    half = stats.t.ppf(0.975, 4) * math.sqrt(4 / 5 * ((z - z.mean()) ** 2).sum())
+    centre = math.atanh(near.value)
+    assert near.interval == pytest.approx((math.tanh(centre - half), math.tanh(centre + half)), abs=1e-6)
+
+
+def test_a_correlation_that_no_patient_changes_has_no_interval() -> None:
+    # Each patient's four films are the same square, so that r is 0 whoever is left out.
+    found = correlation.pearson([0.0, 0, 1, 1] * 3, [0.0, 1, 0, 1] * 3, patients=list("aaaabbbbcccc"))
+    assert found.value == pytest.approx(0, abs=1e-12)
+    assert not found.has_interval
+    assert "whichever patient is left out" in found.note

@@ -87,7 +87,7 @@ def test_raters_exchanged_give_the_inverse_line() -> None:
     ("first", "second", "part"),
     [
         ([], [], "there are 0"),
-        ([1.0], [1.0], "there are 1"),
+        ([1.0], [1.0], "there is 1"),
         ([1.0, 2.0, 3.0], [2.0, 2.0, 2.0], "do not vary"),
         ([2.0, 2.0, 2.0], [1.0, 2.0, 3.0], "do not vary"),
         ([0.0, 1.0, 0.0, -1.0], [1.0, 0.0, -1.0, 0.0], "without direction"),
@@ -111,7 +111,7 @@ def test_points_on_a_line_and_a_patient_without_whom_there_is_none_have_no_inter
     alone = deming.fit([1.0, 1.0, 1.0, 2.0, 4.0], [3.0, 3.0, 3.0, 4.0, 3.5], patients=["a", "b", "c", "d", "d"])
     assert alone.slope.is_defined
     assert not alone.slope.has_interval
-    assert "without one of the patients" in alone.slope.note
+    assert "one of the patients is left out" in alone.slope.note
 
 
 @pytest.mark.parametrize("ratio", [0.0, -1.0, math.inf, math.nan])

@@ -79,8 +79,8 @@ def test_another_level_changes_the_interval_and_the_verdict() -> None:
     ("first", "second", "part"),
     [
         ([], [], "there are 0"),
-        ([1.0], [1.2], "there are 1"),
-        ([1.0, 2.0], [np.nan, 2.0], "there are 1"),
+        ([1.0], [1.2], "there is 1"),
+        ([1.0, 2.0], [np.nan, 2.0], "there is 1"),
         ([1.1, 2.3, 3.7], [1.0, 2.2, 3.6], "no spread"),
         ([1.0, 2.0], [1.0, 2.0], "no spread"),
     ],
@@ -104,7 +104,7 @@ def test_undefined_is_no_verdict(first: list, second: list, part: str) -> None:
 def test_one_patient_is_no_sample_of_patients() -> None:
     found = equivalence.clustered_tost([1, 2, 3], [1, 2, 4], 1.0, ["a"] * 3)
     assert found.equivalent is None
-    assert "there are 1" in found.difference.note
+    assert "there is 1" in found.difference.note
 
 
 @pytest.mark.parametrize(("margin", "alpha"), [(0, 0.05), (-1, 0.05), (math.nan, 0.05), (1, 0), (1, 0.5)])
@@ -115,3 +115,8 @@ def test_margin_or_level_out_of_bounds(margin: float, alpha: float) -> None:
 
 def test_margins_of_the_paper() -> None:
     assert equivalence.MARGINS_MM == {"adi": 1.5, "sac": 2.0}
+
+
+@pytest.mark.parametrize(("alpha", "level"), [(0.05, "90%"), (0.025, "95%"), (0.001, "99.8%"), (0.0005, "99.9%")])
+def test_the_interval_says_its_own_confidence(alpha: float, level: str) -> None:
+    assert equivalence.tost(*data(4), 1.5, alpha).difference.method.endswith(f", {level} interval")

@@ -1,3 +1,4 @@
+import json
 import math
 import warnings
 from collections.abc import Callable
@@ -48,7 +49,10 @@ def test_equal_to_pingouin(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, statistic in (("ICC(A,1)", icc.absolute), ("ICC(C,1)", icc.consistency)):
         found = statistic(ratings)
         assert found.value == pytest.approx(expected.loc[name, "ICC"], abs=1e-6)
-        assert found.interval == pytest.approx(tuple(expected.loc[name, "CI95"]), abs=1e-6)
+        low, high = expected.loc[name, "CI95"]
+        assert found.has_interval == (low <= found.value <= high)
+        if found.has_interval:
+            assert found.interval == pytest.approx((low, high), abs=1e-6)
         assert found.n == (~np.isnan(ratings).any(1)).sum()
 
 
@@ -65,7 +69,10 @@ def test_two_subjects_two_raters_by_the_formulas_of_mcgraw_and_wong(seed: int) -
     high = 2 * (two * rows - rest) / (2 * columns + 2 * two * rows)
     found = icc.absolute(ratings)
     assert found.value == pytest.approx(value, abs=1e-9)
-    assert found.interval == pytest.approx((low, high), abs=1e-6)
+    # Of v near 0 the quantiles of F are 0 or infinite, and both ends meet: that is no interval.
+    assert found.has_interval == (high - low > 1e-12) == (seed != 3)
+    if found.has_interval:
+        assert found.interval == pytest.approx((low, high), abs=1e-6)
 
 
 def test_published_example_of_shrout_and_fleiss() -> None:
@@ -83,8 +90,8 @@ def test_published_example_of_shrout_and_fleiss() -> None:
     ("ratings", "part"),
     [
         (np.empty((0, 2)), "there are 0"),
-        ([[1.0, 2.0]], "there are 1"),
-        ([[1.0, 2.0], [np.nan, 3.0]], "there are 1"),
+        ([[1.0, 2.0]], "there is 1"),
+        ([[1.0, 2.0], [np.nan, 3.0]], "there is 1"),
         ([[3.0, 3.0], [3.0, 3.0]], "no variance"),
         ([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]], "no variance"),
         ([[0.3, 1.0], [0.1 + 0.2, 1.0]], "no variance"),
@@ -138,3 +145,67 @@ def test_two_patients_have_no_interval(statistic: Callable[..., Estimate]) -> No
 def test_input_that_makes_no_sense(ratings: list) -> None:
     with pytest.raises(ValueError, match="ratings are"):
         icc.absolute(ratings)
+
+
+@pytest.mark.parametrize("ratings", [[[1, 2], [2, 1]], [[1.1, 2.3], [2.3, 1.1]], [[1000.1, 1000.3], [1000.3, 1000.1]]])
+def test_two_films_that_raters_exchange_have_no_agreement(ratings: list) -> None:
+    # Mean squares of subjects and of raters are 0: the denominator of ICC(A,1) is 0 for two films and two raters.
+    found = icc.absolute(ratings)
+    assert not found.is_defined
+    assert "too few films" in found.note
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["value"] is None
+    same = icc.consistency(ratings)
+    assert same.value == pytest.approx(-1)
+    assert not same.has_interval
+    assert "vary too little" in same.note
+    assert same.method == ""
+
+
+def test_films_whose_means_do_not_differ_have_no_interval() -> None:
+    # McGraw and Wong's degrees of freedom are 0 / 0 here.
+    found = icc.absolute([[1.0, 2.0], [2.0, 1.0], [1.5, 1.5]])
+    assert found.value == pytest.approx(-3)
+    assert not found.has_interval
+    assert found.note
+
+
+@pytest.mark.parametrize("seed", range(50))
+@BOTH
+def test_small_whole_ratings_give_numbers_or_reasons(statistic: Callable[..., Estimate], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for n in (2, 3, 4, 6):
+        ratings = random.integers(1, 4, (n, 2)).astype(float)
+        for patients in (None, list("aabbcc")[:n]):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                found = statistic(ratings, patients=patients)
+            assert not math.isinf(found.value)
+            assert not any(map(math.isinf, found.interval))
+            assert bool(found.method) == found.has_interval
+            if found.has_interval:
+                assert found.interval[1] - found.interval[0] > 1e-12
+            else:
+                assert found.note
+
+
+@BOTH
+def test_a_result_that_no_patient_changes_has_no_interval(statistic: Callable[..., Estimate]) -> None:
+    ratings = np.column_stack([[1.0, 2, 3, 4, 5, 9], [3.0] * 6])
+    ratings[:, 1] += statistic is icc.absolute and ratings[:, 0].mean() - 3
+    found = icc.consistency(ratings, patients=list("aabbcc"))
+    assert found.value == pytest.approx(0, abs=1e-12)
+    assert not found.has_interval
+    assert "whichever patient is left out" in found.note
+    assert statistic(ratings).has_interval
+
+
+def test_an_interval_that_misses_the_value_is_none() -> None:
+    # McGraw and Wong's interval would be -0.5789 to -0.5789, around a value of -0.5517.
+    found = icc.absolute([[5, 1], [4, 1], [2, 4], [5, 1]])
+    assert found.value == pytest.approx(-16 / 29)
+    assert not found.has_interval
+
+
+def test_ratings_too_large_to_square_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"at most 1e\+60 in size. Received: 1e\+200"):
+        icc.absolute([[1e200, 1.0], [2.0, 3.0]])

@@ -42,7 +42,7 @@ def test_folds_without_the_figure_are_left_out_and_said() -> None:
     found = over_folds.mean([0.5, math.nan, 0.7, 0.9], 0.25)
     assert found.value == pytest.approx(0.7)
     assert found.n == 3
-    assert found.note == "1 of 4 folds do not have this figure."
+    assert found.note == "1 of 4 folds does not have this figure."
     assert found.interval == over_folds.mean([0.5, 0.7, 0.9], 0.25).interval
 
 
@@ -51,8 +51,11 @@ def test_folds_without_the_figure_are_left_out_and_said() -> None:
     [
         ([math.nan, math.nan], math.nan, "none of 2 folds has this figure"),
         ([0.5], 0.5, "a single fold"),
-        ([0.5, math.nan], 0.5, "1 of 2 folds do not have this figure. no interval: a single fold"),
-        ([1.0, 1.0, 1.0], 1.0, "all folds have the same figure"),
+        ([0.5, math.nan], 0.5, "1 of 2 folds does not have this figure. No interval: only a single fold"),
+        ([1.0, 1.0, 1.0], 1.0, "no interval: all folds have the same figure."),
+        ([0.3, 0.1 + 0.2], 0.3, "no interval: all folds have the same figure."),
+        ([math.nan], math.nan, "no fold has this figure."),
+        ([math.nan, math.nan, 0.5], 0.5, "2 of 3 folds do not have"),
     ],
 )
 def test_what_is_undefined_says_why(figures: list[float], value: float, note: str) -> None:
@@ -72,3 +75,10 @@ def test_input_that_makes_no_sense_is_refused() -> None:
     for ratio, confidence in ((-0.1, 0.95), (math.nan, 0.95), (math.inf, 0.95), (0.25, 1.0)):
         with pytest.raises(ValueError, match="test_to_train"):
             over_folds.mean([0.5, 0.6], ratio, confidence=confidence)
+
+
+@pytest.mark.parametrize("figure", [math.inf, -math.inf, 1e200])
+def test_a_figure_without_bounds_is_refused(figure: float) -> None:
+    for call in (lambda: over_folds.mean([0.5, figure], 0.25), lambda: over_folds.deviation([0.5, figure])):
+        with pytest.raises(ValueError, match=r"figures of folds are .* Received: "):
+            call()

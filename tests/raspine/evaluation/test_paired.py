@@ -34,7 +34,11 @@ def test_nothing_is_left() -> None:
         ([1, 2], [1, -np.inf], None, "'second' is finite"),
         ([[1, 2]], [1, 2], None, "shape (1, 2)"),
         ([1, 2], [1, 2], ["a"], "1 patients of 2 films"),
-        ([1, 2], [1, 2], ["a", ""], "film number 2"),
+        ([1, 2], [1, 2], ["a", ""], "'' in row 1"),
+        ([1, 2], [1, 2], ["a", "  "], "'  ' in row 1"),
+        ([1, 2], [1, 2], [None, "a"], "None in row 0"),
+        ([1, np.nan], [1, 2], ["a", np.nan], "nan in row 1"),
+        ([1, 2], [1e200, np.nan], None, "'second' is at most 1e+60 in size. Received: 1e+200."),
     ],
 )
 def test_input_that_makes_no_sense(first: list, second: list, patients: list | None, part: str) -> None:

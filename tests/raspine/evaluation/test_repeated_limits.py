@@ -131,7 +131,7 @@ def test_limits_cover_with_several_films_a_patient_and_ignoring_patients_does_no
     ("first", "second", "patients", "part"),
     [
         ([], [], [], "there are 0"),
-        ([1.0, 2.0, 3.0], [1.0, 2.0, 4.0], ["a", "a", "a"], "there are 1"),
+        ([1.0, 2.0, 3.0], [1.0, 2.0, 4.0], ["a", "a", "a"], "there is 1"),
         ([1.0, 2.0, 3.0], [1.0, 2.0, 4.0], ["a", "b", "c"], "more than one film"),
         ([1.0, 2.0, np.nan], [1.0, 2.5, 4.0], ["a", "b", "b"], "more than one film"),
     ],

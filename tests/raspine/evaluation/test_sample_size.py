@@ -214,3 +214,43 @@ def test_out_of_reach_is_said() -> None:
 def test_nonsense_is_refused(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"Received: "):
         call()
+
+
+@pytest.mark.parametrize(("size", "icc"), [(4, 0.5), (2, 0.2), (3, 0.0)])
+def test_clustered_power_is_the_share_of_simulated_studies(size: int, icc: float) -> None:
+    random, patients, margin = np.random.default_rng(size), 9, 1.8
+    shared = math.sqrt(icc) * random.normal(0, 2, (40_000, patients, 1))
+    values = shared + math.sqrt(1 - icc) * random.normal(0, 2, (40_000, patients, size))
+    # With as many films of each patient the cluster-robust error is that of the patients' means.
+    means = values.mean(2)
+    reach = stats.t.ppf(0.95, patients - 1) * stats.sem(means, axis=1)
+    centre = means.mean(1)
+    share = ((centre - reach > -margin) & (centre + reach < margin)).mean()
+    assert sample_size.clustered_tost_power(patients, 2.0, margin, size, icc) == pytest.approx(share, abs=0.01)
+    half = sample_size.clustered_bias_width(patients, 2.0, size, icc) / 2
+    assert half == pytest.approx(stats.t.ppf(0.975, patients - 1) * centre.std(), rel=0.02)
+
+
+def test_clustered_counts_are_the_smallest_that_suffice() -> None:
+    found = sample_size.clustered_tost_patients(0.9, 2.0, 2.0, 4.7, 0.5, 0.4)
+    powers = [sample_size.clustered_tost_power(n, 2.0, 2.0, 4.7, 0.5, 0.4) for n in (found - 1, found)]
+    assert powers[0] < 0.9 <= powers[1]
+    found = sample_size.clustered_bias_patients(1.0, 2.0, 4.7, 0.5)
+    widths = [sample_size.clustered_bias_width(n, 2.0, 4.7, 0.5) for n in (found - 1, found)]
+    assert widths[0] > 1 >= widths[1]
+
+
+@pytest.mark.parametrize("n", [2, 5, 20])
+def test_a_film_a_patient_is_an_independent_case(n: int) -> None:
+    power = sample_size.tost_power(n, 2.0, 1.5, 0.2)
+    assert sample_size.clustered_tost_power(n, 2.0, 1.5, 1, 0, bias=0.2) == pytest.approx(power)
+    assert sample_size.clustered_bias_width(n, 2.0, 1, 0) == pytest.approx(sample_size.bias_width(n, 2.0))
+    assert sample_size.clustered_tost_patients(0.8, 2.0, 1.5, 1, 0) == sample_size.tost_pairs(0.8, 2.0, 1.5)
+    assert sample_size.clustered_bias_patients(0.8, 2.0, 1, 0) == sample_size.bias_pairs(0.8, 2.0)
+
+
+def test_clustered_nonsense_is_refused() -> None:
+    with pytest.raises(ValueError, match="Received: 1"):
+        sample_size.clustered_tost_power(1, 2.0, 1.5, 4, 0.5)
+    with pytest.raises(sample_size.OutOfReachError, match="margin"):
+        sample_size.clustered_tost_patients(0.9, 2.0, 1.5, 4, 0.5, bias=1.5)
