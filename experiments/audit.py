@@ -9,6 +9,7 @@ the printed figures stand in experiments/papers.
 Exits with 0 when the figures were printed, 2 when the flags are wrong.
 """
 
+import pathlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -24,6 +25,8 @@ def main(argv: Sequence[str]) -> None:
     """Prints the table, and writes JSON when asked to."""
     if len(argv) > 1:
         raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
+    if _JSON.value and pathlib.Path(_JSON.value).is_dir():
+        raise program.UsageError(f"--json is a file. Received the folder '{_JSON.value}'.")
     figures = recompute.figures()
     print(table.text(figures, recompute.titles(), recompute.remarks(), _ONLY.value))
     if _JSON.value:

@@ -246,6 +246,7 @@ def _provenance(model: risk.RiskModel, data: deformity.Data) -> dict[str, Any]:
         "split": _SPLIT.value,
         "choice": data.choice.to_dict(),
         "data_hash": data.data_hash,
+        "synthetic": data.synthetic,
         "model": model.card,
         **provenance.describe(),
     }

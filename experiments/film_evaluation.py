@@ -148,6 +148,7 @@ def _provenance(
         "schema": schema.to_dict(),
         "limits": {"pck": limits.pck, "pck_mm": limits.pck_mm, "failure_mm": keypoints.FAILURE_MM},
         "data_hash": dataset.get("data_hash"),
+        "synthetic": dataset.get("synthetic"),
         "model": model.card,
         **provenance.describe(),
     }

@@ -79,9 +79,9 @@ def main(argv: Sequence[str]) -> None:
     needed, given = planned_cases.needed(plan), planned_cases.given(plan)
     print(f"Needed for intervals of {plan.confidence:.4g} (`surely`: enough in 9 of 10 studies)\n")
     print(_table(_NEEDED, needed))
-    print(
-        f"\nGiven: {plan.given.positives} with and {plan.given.negatives} without the disease (`gives`: width, power)\n"
-    )
+    whose = "" if any(flags.FLAGS[flag.name].present for flag in (_POSITIVES, _NEGATIVES)) else " (paper 1's cases)"
+    cases = f"{plan.given.positives} with and {plan.given.negatives} without the disease"
+    print(f"\nGiven{whose}: {cases} (`gives`: width, power)\n")
     print(_table(_GIVEN, given))
     for line in _written(plan, {"plan": dataclasses.asdict(plan), "needed": needed, "given": given}):
         print(line)

@@ -193,6 +193,7 @@ def _facts(
         "split": split,
         "choice": data.choice.to_dict(),
         "data_hash": data.data_hash,
+        "synthetic": data.synthetic,
         "model": model.card,
         **provenance.describe(),
     }

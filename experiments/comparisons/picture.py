@@ -57,6 +57,6 @@ def _panel(axes: Axes, title: str, pairs: Sequence[Pair], names: Sequence[tuple[
     axes.set_xlim(-1.1 * (reach or 1), 1.1 * (reach or 1))
     axes.grid(axis="x", color="0.92")
     better = "right is better for the first" if pairs[0].higher_is_better else "left is better for the first"
-    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_title(f"{title} (n = {pairs[0].rows}, {pairs[0].patients} patients)", loc="left", fontsize=11)
     axes.set_title(better, loc="right", fontsize=9, color="0.35")
     axes.spines[["top", "right", "left"]].set_visible(False)

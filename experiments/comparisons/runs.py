@@ -57,7 +57,7 @@ def own_names(folders: Sequence[str]) -> list[str]:
     """Returns the shortest different endings of some folders' paths."""
     parts = [pathlib.Path(folder).resolve().parts for folder in folders]
     for depth in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(part[-depth:]) for part in parts]
+        names = ["/".join(part[-depth:]).replace("//", "/") for part in parts]
         if len(set(names)) == len(names):
             break
     return names

@@ -13,12 +13,13 @@ def text(pairs: Sequence[Pair]) -> str:
     lines: list[str] = []
     for names, members in itertools.groupby(pairs, lambda pair: (pair.first, pair.second)):
         shown = list(members)
-        rows = [("", names[0], names[1], "difference", "p", "p, Holm"), *map(_cells, shown)]
+        rows = [("", "n (patients)", names[0], names[1], "difference", "p", "p, Holm"), *map(_cells, shown)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines += [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
         ]
-        lines += [f"  {pair.title}: {pair.found.note}" for pair in shown if pair.found.note]
+        notes = [(pair.title, pair.found.note or pair.found.difference.note) for pair in shown]
+        lines += [f"  {title}: {note}" for title, note in notes if note]
         lines.append("")
     return "\n".join(lines)
 
@@ -26,7 +27,7 @@ def text(pairs: Sequence[Pair]) -> str:
 def _cells(pair: Pair) -> tuple[str, ...]:
     found = pair.found
     sides = (_estimate(found.first), _estimate(found.second), _estimate(found.difference, "+"))
-    return pair.title, *sides, _p(found.p), _p(pair.p_holm)
+    return pair.title, f"{pair.rows} ({pair.patients})", *sides, _p(found.p), _p(pair.p_holm)
 
 
 def _estimate(estimate: Estimate, sign: str = "") -> str:

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+
+from raspine.evaluation import intervals
 
 _BLUE, _VERMILLION, _GREEN, _BLACK = "#0072B2", "#D55E00", "#009E73", "#000000"  # Okabe and Ito
 _ROW, _FRAME, _WIDTH = 0.24, 0.9, 9.0  # inches
@@ -35,7 +38,7 @@ def draw(rows: Sequence[dict[str, Any]], band: tuple[float, float], path: pathli
     )
     for place, (name, found) in zip(axes[:, 0], panels, strict=True):
         _panel(place, name, found, band)
-    axes[-1, 0].set_xlabel("coverage of the 95 % interval, with twice the simulation's standard error")
+    axes[-1, 0].set_xlabel("coverage of the 95 % interval, with the simulation's own 95 % interval (Wilson)")
     axes[0, 0].legend(loc="lower left", fontsize=8, framealpha=1)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
@@ -53,7 +56,7 @@ def _panel(place: Axes, name: str, rows: Sequence[dict[str, Any]], band: tuple[f
         place.errorbar(
             [row["coverage"] for row, _ in chosen],
             [at for _, at in chosen],
-            xerr=[2 * row["standard_error"] for row, _ in chosen],
+            xerr=np.transpose([_reach(row) for row, _ in chosen]) if chosen else None,
             fmt=marker,
             color=colour,
             ms=6 if is_recommended else 5,
@@ -66,3 +69,10 @@ def _panel(place: Axes, name: str, rows: Sequence[dict[str, Any]], band: tuple[f
     place.set_ylim(len(known) - 0.4, -0.6)
     place.grid(axis="x", alpha=0.3)
     place.set_title(name, fontsize=10, loc="left")
+
+
+def _reach(row: dict[str, Any]) -> tuple[float, float]:
+    """Returns how far Wilson's interval of a simulated coverage reaches below and above it."""
+    known = round(row["cohorts"] * (1 - row["undefined"]))
+    low, high = intervals.wilson(round(row["coverage"] * known), known)
+    return max(0.0, row["coverage"] - low), max(0.0, high - row["coverage"])

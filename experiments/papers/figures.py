@@ -28,6 +28,7 @@ class Figure:
       note: what a reader must know.
       decimals: to show.
       is_least: whether the printed figure is a lower limit.
+      is_again: whether the printed figure is one that another row has already.
       is_taken: whether the value is the printed one, since nothing printed gives it.
     """
 
@@ -45,6 +46,7 @@ class Figure:
     note: str = ""
     decimals: int = 4
     is_least: bool = False
+    is_again: bool = False
     is_taken: bool = False
 
     @property
@@ -57,6 +59,13 @@ class Figure:
         if self.is_least:
             return AGREES if self.recomputed >= float(self.printed) else DISAGREES
         return AGREES if is_rounded(self.recomputed, self.printed) else DISAGREES
+
+    @property
+    def remark(self) -> str:
+        """What stands below the figure: its note, and whether only the last digit is wrong."""
+        is_near = self.verdict == DISAGREES and not self.is_least and _apart(self.recomputed, str(self.printed)) < 1
+        again = "the same printed figure as above" if self.is_again else ""
+        return "; ".join(filter(None, [self.note, "in the last digit only" if is_near else "", again]))
 
     @property
     def text(self) -> str:
@@ -95,15 +104,18 @@ class Figure:
             "total": self.total or None,
             "text": self.text,
             "verdict": self.verdict,
-            "note": self.note,
+            "note": self.remark,
         }
 
 
 def is_rounded(value: float, printed: str) -> bool:
     """Returns whether a printed number can come from a value by rounding to the printed digits."""
-    decimals = len(printed.partition(".")[2])
-    # A half may be rounded either way.
-    return abs(value - float(printed)) <= 0.5 * 10**-decimals * (1 + 1e-9)
+    return _apart(value, printed) <= 0.5 * (1 + 1e-9)  # a half may be rounded either way
+
+
+def _apart(value: float, printed: str) -> float:
+    """Returns how many units of the last printed digit lie between."""
+    return abs(value - float(printed)) * 10.0 ** len(printed.partition(".")[2])
 
 
 def _short(value: float, decimals: int) -> str:

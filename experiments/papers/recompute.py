@@ -3,6 +3,7 @@
 The counts and printed figures stand in deformity.json (paper 1) and subluxation.json (paper 2) beside this file.
 """
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from scipy import stats
 
 from experiments.papers import consistency
 from experiments.papers.figures import Figure
-from raspine.evaluation import auc, confusion, intervals
+from raspine.evaluation import auc, confusion, intervals, sample_size
 
 PAPERS = ("deformity", "subluxation")
 _DAYS_A_YEAR = 365.25
@@ -75,16 +76,19 @@ def _table(paper: int, entry: Entry) -> Iterator[Figure]:
 
 def _area(paper: int, entry: Entry) -> Iterator[Figure]:
     area = float(entry["auc"])
+    low, high = sample_size.auc_interval(area, sample_size.Cases(entry["positives"], entry["negatives"]))
     yield Figure(
         paper, entry["name"], "AUC", entry["source"], area, entry["auc"], decimals=4,
         interval=auc.hanley_mcneil(area, entry["positives"], entry["negatives"]), method="Hanley-McNeil",
-        note="the scores are not printed: only the interval is new", is_taken=True,
+        is_taken=True, note="the scores are not printed: only the interval is new, on the plain scale; on the logit "
+        f"scale, as experiments.sample_size has it, [{low:.3f}, {high:.3f}]",
     )  # fmt: skip
 
 
 def _counted(paper: int, entry: Entry) -> Iterator[Figure]:
     about = {"paper": paper, "group": "counts", "source": entry["source"]}
-    yield _share(about, entry["name"], entry["counted"], entry["total"], entry["printed"], unit=entry.get("unit", ""))
+    found = _share(about, entry["name"], entry["counted"], entry["total"], entry["printed"], unit=entry.get("unit", ""))
+    yield dataclasses.replace(found, is_again=entry.get("again", False))
 
 
 def _share(
@@ -101,7 +105,10 @@ def _share(
 
 def _sum(paper: int, entry: Entry) -> Iterator[Figure]:
     note, value = entry.get("note", ""), sum(entry["terms"])
-    yield Figure(paper, "counts", entry["name"], entry["source"], value, entry["printed"], note=note, decimals=0)
+    yield Figure(
+        paper, "counts", entry["name"], entry["source"], value, entry["printed"], note=note, decimals=0,
+        is_again=entry.get("again", False),
+    )  # fmt: skip
 
 
 def _drawn(paper: int, entry: Entry) -> Iterator[Figure]:

@@ -28,15 +28,16 @@ def text(
             lines += ["", f"  {group}"]
             for figure in rows:
                 lines.append(_line(_cells(figure), widths))
-                lines += [f"      {figure.note}"] if figure.note else []
+                lines += [f"      {figure.remark}"] if figure.remark else []
         lines += ["", *(f"  - {remark}" for remark in remarks[paper] if not only), ""]
     return "\n".join(lines)
 
 
 def closing(figures: Sequence[Figure]) -> str:
     """Returns how many figures there are, and how many disagree."""
-    agree, disagree = (sum(figure.verdict == one for figure in figures) for one in (AGREES, DISAGREES))
-    return f"{len(figures)} figures recomputed; of those that the papers print {agree} agree and {disagree} disagree"
+    counted = [figure.verdict for figure in figures if not figure.is_again]
+    agree, disagree = counted.count(AGREES), counted.count(DISAGREES)
+    return f"{len(figures)} figures recomputed; of the printed ones {agree} agree and {disagree} disagree"
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ class Data:
       positive: those with outcome 1 by split.
       columns: clinical columns that the outcomes had.
       data_hash: over all shards.
+      synthetic: whether all of it is; None where the data do not say.
     """
 
     folder: pathlib.Path
@@ -79,6 +80,7 @@ class Data:
     positive: dict[str, int]
     columns: tuple[str, ...]
     data_hash: str
+    synthetic: bool | None = None
 
     def pipeline(self, size: tuple[int, int], batch: int, cache: str, columns: tuple[int, ...]) -> inputs.Pipeline:
         """Returns how studies of this folder become batches of a network's size."""
@@ -107,6 +109,7 @@ def open_data(folder: str | os.PathLike[str], splits: tuple[str, ...] = ("train"
             positive={split: int(entry["positive"]) for split, entry in counts.items()},
             columns=tuple(name for name in clinical.COLUMNS if name in stored.get("clinical", ())),
             data_hash=stored["data_hash"],
+            synthetic=stored.get("synthetic"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise loop.DataFolderError(folder, program, error) from error
@@ -150,7 +153,7 @@ class Task(loop.Task):
         self.recipe: Recipe = recipe
         self._cache_dir = cache_dir
         self._data, self._start = data, start
-        self.items, self.data_hash = data.studies["train"], data.data_hash
+        self.items, self.data_hash, self.synthetic = data.studies["train"], data.data_hash, data.synthetic
         self._is_file = bool(start) and start != imagenet.IMAGENET
         self.start = loop.file_hash(pathlib.Path(start)) if self._is_file else (start or None)
         self._check()

@@ -63,12 +63,14 @@ class Data:
       schema: of the landmarks.
       films: number of films by split.
       data_hash: over all shards.
+      synthetic: whether all of it is; None where the data do not say.
     """
 
     folder: pathlib.Path
     schema: landmarks.Schema
     films: dict[str, int]
     data_hash: str
+    synthetic: bool | None = None
 
 
 def open_data(folder: str | os.PathLike[str]) -> Data:
@@ -80,7 +82,8 @@ def open_data(folder: str | os.PathLike[str]) -> Data:
     stored = loop.read_manifest(folder, PROGRAM, TASKS)
     try:
         counts = {split: int(entry["films"]) for split, entry in stored["counts"].items()}
-        data = Data(pathlib.Path(folder), landmarks.from_dict(stored["schema"]), counts, stored["data_hash"])
+        schema = landmarks.from_dict(stored["schema"])
+        data = Data(pathlib.Path(folder), schema, counts, stored["data_hash"], stored.get("synthetic"))
     except (KeyError, TypeError, ValueError) as error:
         raise loop.DataFolderError(folder, PROGRAM, error) from error
     if not counts.get("train"):
@@ -135,7 +138,7 @@ class Task(loop.Task):
         self.recipe: Recipe = recipe
         self._cache_dir = cache_dir
         self._data, self._start, self._skip_head, self._locator = data, start, skip_head, locator
-        self.items, self.data_hash = data.films["train"], data.data_hash
+        self.items, self.data_hash, self.synthetic = data.films["train"], data.data_hash, data.synthetic
         self.start = loop.file_hash(start, *([locator.network] if locator else []))
 
     def build(self) -> keras.Model:

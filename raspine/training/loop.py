@@ -132,6 +132,7 @@ class Task(abc.ABC):
       unit: what an item is called on the progress bar.
       items: number of training items.
       data_hash: over all shards.
+      synthetic: whether all items are; None where the data do not say.
       start: hash of what the run starts from, or None for a random start.
     """
 
@@ -139,6 +140,7 @@ class Task(abc.ABC):
     unit: str
     items: int
     data_hash: str
+    synthetic: bool | None = None
     start: str | None = None
 
     @property
@@ -282,6 +284,7 @@ class _Run:
             **facts,
             "recipe": dataclasses.asdict(recipe),
             "data_hash": task.data_hash,
+            "synthetic": task.synthetic,
             "start": task.start,
         }
         carried = {**provenance.describe(), **strategy.describe(place, execution.strategy)}
