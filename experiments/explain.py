@@ -22,7 +22,8 @@ label of the masks too, if they have several.
 replaced from the logit down, stage by stage), `repeatability` (by the networks of --others, trained with other seeds;
 without them by noise alone), `localisation` (energy and AUPRC at --masks, all studies that have one) and `insertion`
 (insertion and deletion of pixels). Then explanations.json has `trust`: for each method its figures with intervals over
-patients, a verdict and what it rests on, by the rule that stands beside it; trust.csv and trust.png show the same.
+patients, a verdict and what it rests on, by the rule that stands beside it; trust.csv and trust.png show the same. The
+verdict needs all checks, with --masks.
 
 Exits with 0 when something was explained, 1 when there was nothing, 2 when the flags are wrong.
 """
