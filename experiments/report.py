@@ -10,11 +10,13 @@ elsewhere. A section whose part is missing says which command makes it.
 The page needs no network, prints on A4, and works without JavaScript, which only adds sorting, filters and a threshold
 explorer. --card=FILE.md writes the model card as Markdown too. Files that exist are replaced.
 
-Exits with 0 when the report is written, 1 when a file of the run is damaged, 2 when the flags name nothing to report.
+Exits with 0 when the report is written, 1 when a file of the run is damaged, 2 when the flags name nothing to report,
+parts of two tasks, or an output that cannot be written.
 Research use only.
 """
 
 import pathlib
+import tempfile
 from collections.abc import Sequence
 
 from absl import flags
@@ -45,7 +47,10 @@ def main(argv: Sequence[str]) -> None:
         )
     except gather.NotFound as error:
         raise program.UsageError(str(error)) from error
-    run = gather.read(places)
+    try:
+        run = gather.read(places)
+    except gather.Mismatched as error:
+        raise program.UsageError(str(error)) from error
     _write(_OUTPUT.value, page.render(run, _TITLE.value))
     if _CARD.value:
         _write(_CARD.value, markdown.render(run, _TITLE.value))
@@ -54,10 +59,25 @@ def main(argv: Sequence[str]) -> None:
 
 def _check_outputs() -> None:
     for flag in (_OUTPUT, _CARD):
-        if flag.value is not None and (not flag.value or pathlib.Path(flag.value).is_dir()):
-            raise program.UsageError(f"--{flag.name} is a file to write. Received: '{flag.value}'.")
+        if flag.value is None:
+            continue
+        path = pathlib.Path(flag.value)
+        try:
+            if not flag.value or (path.exists() and not path.is_file()):
+                raise program.UsageError(f"--{flag.name} is a file to write. Received: '{flag.value}'.")
+            _try_beside(path)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise program.UsageError(f"--{flag.name}: '{flag.value}' cannot be written: {reason}.") from error
     if _CARD.value and pathlib.Path(_CARD.value).resolve() == pathlib.Path(_OUTPUT.value).resolve():
         raise program.UsageError("--card and --output are two files. Received the same one twice.")
+
+
+def _try_beside(path: pathlib.Path) -> None:
+    """Makes and removes a file where the output or its first missing folder will stand."""
+    folder = next(parent for parent in path.resolve().parents if parent.exists())
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _write(path: str, text: str) -> None:

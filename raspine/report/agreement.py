@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from raspine.evaluation import agreement, equivalence
-from raspine.report import blocks, cells, charts, facts, gather, rules, wording
+from raspine.report import blocks, cells, charts, facts, gather, reference, rules, wording
 
 MODEL, CONSENSUS = "model", "consensus"
 Array = NDArray[np.float64]
-_COLUMNS = (
-    ("bias", "Bias, mm"), ("lower_limit", "Lower limit"), ("upper_limit", "Upper limit"), ("icc_a1", "ICC(A,1)"),
-    ("icc_c1", "ICC(C,1)"), ("pearson", "Pearson"), ("spearman", "Spearman"),
+_MAIN = (
+    ("bias", "Bias, mm"), ("lower_limit", "Lower limit, mm"), ("upper_limit", "Upper limit, mm"),
+    ("icc_a1", "ICC(A,1)"),
 )  # fmt: skip
+_MORE = (("icc_c1", "ICC(C,1)"), ("pearson", "Pearson"), ("spearman", "Spearman"))
 _OF_LIMITS = ("bias", "sd", "lower_limit", "upper_limit")
 
 
@@ -67,11 +68,20 @@ def _of_films(run: gather.Run) -> list[Any]:
         mine = [pair for pair in compared if pair.get("distance") == distance.name]
         main = next((pair for pair in mine if (pair.get("first"), pair.get("second")) == (MODEL, CONSENSUS)), {})
         name = wording.label(distance.name)
-        parts += [blocks.Heading(f"{name}: model and annotators"), blocks.Charts(_drawn(run, distance, main))]
+        parts += [
+            blocks.Heading(f"{name}: model and {reference.name(run, 'annotators')}"),
+            blocks.Charts(_drawn(run, distance, main)),
+        ]
     if compared:
-        parts += [_table(compared), *_tests(compared)]
+        parts += [
+            _table(run, compared, _MAIN, "Every two that measured; differences are first minus second"),
+            blocks.Folded("Other correlations of the same pairs", [_table(run, compared, _MORE, "Correlations")]),
+            *_tests(run, compared),
+        ]
     raters = {row.get("rater") for row in run.raters} - {MODEL, CONSENSUS, None, ""}
-    if parts and not raters:
+    if parts and reference.is_exact(run):
+        parts.append(blocks.Text("The phantom's points are exact: there are no annotators to compare.", "note"))
+    elif parts and not raters:
         parts.append(
             blocks.Text("Single annotators were not kept apart, so raters cannot be compared with each other.", "note")
         )
@@ -82,7 +92,7 @@ def _drawn(run: gather.Run, distance: facts.Distance, pair: Mapping[str, Any]) -
     name, rule = wording.label(distance.name), rules.of(run, distance.name)
     groups = [wording.label(position) or "not given" for position in distance.positions]
     of_film: dict[str, Any] = {"films": distance.films, "patients": distance.patients, "groups": groups}
-    axes = ("annotators", "model")
+    axes = (reference.name(run, "annotators"), "model")
     line = pair.get("deming")
     ends = [wording.estimate(line, key)["value"] for key in ("slope", "intercept")] if isinstance(line, Mapping) else []
     statistics = {
@@ -126,19 +136,27 @@ def limits_of(pair: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _table(compared: Sequence[Mapping[str, Any]]) -> blocks.Table:
-    header = ["Distance", "Pair", "Films", *(title for _, title in _COLUMNS)]
+def _table(
+    run: gather.Run, compared: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]], caption: str
+) -> blocks.Table:
+    header = ["Distance and pair", "Films", *(title for _, title in columns)]
     rows: list[blocks.Row] = []
     for pair in compared:
-        figures = {**{key: wording.estimate(pair, key) for key, _ in _COLUMNS}, **limits_of(pair)}
-        names = [wording.label(pair.get("distance")), f"{pair.get('first')} and {pair.get('second')}"]
-        told = [cells.figure(figures[key]) for key, _ in _COLUMNS]
-        rows.append([*names, cells.count(pair.get("n")), *told])
-    caption = "Every two raters; differences are first less second, below them 95 % intervals"
-    return blocks.Table(caption, header, rows, range(2, len(header)))
+        figures = {**{key: wording.estimate(pair, key) for key, _ in columns}, **limits_of(pair)}
+        told = [cells.figure(figures[key]) for key, _ in columns]
+        rows.append([_pair(run, pair), cells.count(pair.get("n")), *told])
+    return blocks.Table(f"{caption}, below them 95 % intervals", header, rows, range(1, len(header)))
 
 
-def _tests(compared: Sequence[Mapping[str, Any]]) -> list[Any]:
+def _pair(run: gather.Run, pair: Mapping[str, Any]) -> str:
+    """Returns `ADI: model and consensus`."""
+    names = (
+        reference.name(run) if name == CONSENSUS else str(name) for name in (pair.get("first"), pair.get("second"))
+    )
+    return f"{wording.label(pair.get('distance'))}: {' and '.join(names)}"
+
+
+def _tests(run: gather.Run, compared: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Returns the tests of equivalence, those with patients as clusters where there are some."""
     rows: list[blocks.Row] = []
     for pair in compared:
@@ -149,8 +167,7 @@ def _tests(compared: Sequence[Mapping[str, Any]]) -> list[Any]:
         answer = {True: "equivalent", False: "not shown"}.get(test.get("equivalent"), "undefined")  # type: ignore[arg-type]
         rows.append(
             [
-                wording.label(pair.get("distance")),
-                f"{pair.get('first')} and {pair.get('second')}",
+                _pair(run, pair),
                 f"± {wording.number(test.get('margin'), 1)} mm",
                 cells.figure(difference),
                 _p(test.get("p")),
@@ -159,9 +176,9 @@ def _tests(compared: Sequence[Mapping[str, Any]]) -> list[Any]:
         )
     if not rows:
         return []
-    header = ["Distance", "Pair", "Margin", "Mean difference, 90 % interval", "p", "Result"]
+    header = ["Distance and pair", "Margin", "Mean difference, 90 % interval", "p", "Result"]
     caption = "Equivalence of means within a margin (TOST). A wide scatter can still pass: read the limits of agreement"
-    return [blocks.Table(caption, header, rows, (2, 3, 4))]
+    return [blocks.Table(caption, header, rows, (1, 2, 3))]
 
 
 def _p(value: Any) -> str:

@@ -13,6 +13,7 @@ from raspine.report import (
     glance,
     groups,
     limits,
+    reference,
     trust,
     wording,
 )
@@ -57,7 +58,11 @@ def _partition_level(run: gather.Run) -> str:
 
 
 def _check(run: gather.Run, name: str) -> str:
-    return next((wording.sentence(f"{one.state}: {one.found}") for one in checks.all_of(run) if one.name == name), "")
+    one = next((one for one in checks.all_of(run) if one.name == name), None)
+    if one is None:
+        return ""
+    # `Stated: None.` answers nothing: what merely states a fact is told by its name.
+    return wording.sentence(f"{name if one.state == checks.TOLD else one.state}: {one.found}")
 
 
 def _sample_size(run: gather.Run) -> str:
@@ -89,12 +94,16 @@ def _demographics(run: gather.Run) -> str:
 
 def _subgroups(run: gather.Run) -> str:
     found = groups.levels(run)
-    return f"In the section “Errors by view and patient group”: {wording.listed(list(found))}." if found else ""
+    return (
+        f"In the section “{groups.title(run)}”: {wording.listed([wording.label(kind) for kind in found])}."
+        if found
+        else ""
+    )
 
 
 def _raters(run: gather.Run) -> str:
     names = sorted({row.get("rater", "") for row in run.raters} - {"", "model", "consensus"})
-    if names:
+    if len(names) > 1:
         return f"{len(names)} annotators against each other and against the model, in the section “Agreement”."
     grades = run.data.get("raters")
     if isinstance(grades, Mapping) and grades.get("graded_by_both"):
@@ -103,12 +112,20 @@ def _raters(run: gather.Run) -> str:
 
 
 def _reference(run: gather.Run) -> str:
+    if reference.is_exact(run):
+        return "Exact points of the phantom; nobody annotated."
     options = run.data.get("options")
     if isinstance(options, Mapping) and options.get("consensus"):
         count = len(options.get("annotators") or ())
-        return f"Landmarks of {wording.counted(count, 'annotators')}, joined by {options['consensus']}."
+        joined = f", joined by {options['consensus']}" if count > 1 else ""
+        return f"Landmarks of {wording.counted(count, 'annotators')}{joined}."
     doubtful = run.data.get("doubtful")
     return f"Consensus of the outcome table; doubtful outcomes: {doubtful}." if doubtful else ""
+
+
+def _excluded(run: gather.Run) -> str:
+    """Returns what was refused and why; what was never offered only the authors know."""
+    return _check(run, "Refused inputs") if sum(cohort.reasons(run).values()) else ""
 
 
 def _missing(run: gather.Run) -> str:
@@ -117,7 +134,7 @@ def _missing(run: gather.Run) -> str:
 
 def _explainability(run: gather.Run) -> str:
     found = trust.methods(run)
-    told = [f"{wording.label(name)}: {method.get('verdict')}" for name, method in found.items()]
+    told = [f"{wording.label(name)}: {trust.verdict(method)}" for name, method in found.items()]
     if told:
         return f"Tested methods: {'; '.join(told)}."
     return "Maps were drawn and not tested." if run.explanations else ""
@@ -167,6 +184,13 @@ def _external(run: gather.Run) -> str:
     )
 
 
+def _sets(run: gather.Run) -> str:
+    """Returns how the data of development and evaluation belong together; how they differ is for the authors."""
+    if _external(run).startswith("None"):
+        return "Both are parts of one data set."
+    return _external(run)
+
+
 def _internal(run: gather.Run) -> str:
     trained, judged = run.told("data_hash"), run.summary.get("data_hash")
     return f"{glance.on_whom(run)}. {_performance(run)}" if trained and trained == judged else ""
@@ -199,6 +223,7 @@ ANSWERS: Mapping[str, Answer] = {
     "demographics": _demographics,
     "explainability": _explainability,
     "external": _external,
+    "excluded": _excluded,
     "failures": _failures,
     "flow": _flow,
     "imbalance": _imbalance,
@@ -217,6 +242,7 @@ ANSWERS: Mapping[str, Answer] = {
     "raters": _raters,
     "reference": _reference,
     "sample_size": _sample_size,
+    "sets": _sets,
     "split": lambda run: card.split_rule(run),
     "subgroups": _subgroups,
     "technology": _technology,

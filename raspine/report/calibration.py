@@ -11,6 +11,7 @@ from raspine.evaluation.estimate import Estimate
 from raspine.report import blocks, cells, charts, facts, gather, wording
 
 _FLAT = ("calibration_slope", "calibration_intercept", "calibration_error")
+_TITLES = {"error": "Calibration error"}
 _STATISTICS = {"slope": "slope", "intercept": "intercept"}
 
 
@@ -74,16 +75,25 @@ def _names(source: Mapping[str, Any]) -> list[str]:
 def _table(run: gather.Run) -> blocks.Table:
     rows: list[blocks.Row] = []
     for name, figure in figures(run).items():
-        rows.append([wording.label(name).capitalize(), cells.figure(figure, 3), figure["note"]])
+        rows.append(
+            [
+                _TITLES.get(name, wording.sentence(wording.label(name))),
+                cells.figure(figure, 3),
+                wording.told(figure["note"]),
+            ]
+        )
     known = {row[0] for row in rows}
     for name, words in (
         ("brier", "Brier score"),
-        ("mean_risk", "Mean risk"),
-        ("calibration_gap", "Mean risk less prevalence"),
+        ("mean_risk", "Mean predicted risk"),
+        ("calibration_gap", "Mean predicted risk minus observed share"),
     ):
-        if run.summary.get(name) is not None and wording.label(name).capitalize() not in known:
-            rows.append([words, wording.number(run.summary[name], 3), ""])
-    return blocks.Table("Figures of calibration", ["Figure", "Value, 95 % interval", "Note"], rows, (1,))
+        if run.summary.get(name) is not None and wording.sentence(wording.label(name)) not in known:
+            figure = wording.estimate(run.summary, name)
+            rows.append([words, cells.figure(figure, 3), wording.told(figure["note"])])
+    columns = 3 if any(row[2] for row in rows) else 2
+    header = ["Figure", "Value, 95 % interval", "Note"][:columns]
+    return blocks.Table("Figures of calibration", header, [row[:columns] for row in rows], (1,))
 
 
 def _benefit(run: gather.Run, scored: facts.Scored) -> list[charts.Chart]:
@@ -92,7 +102,8 @@ def _benefit(run: gather.Run, scored: facts.Scored) -> list[charts.Chart]:
     if not thresholds or not benefit:
         return []
     chosen = wording.as_number(run.summary.get("threshold"))
-    return [charts.decision_curve(thresholds, benefit, chosen=chosen if np.isfinite(chosen) else None)]
+    people = len(set(scored.patients)) if all(scored.patients) else len(scored)
+    return [charts.decision_curve(thresholds, benefit, chosen=chosen if np.isfinite(chosen) else None, n=people)]
 
 
 def curve(stated: Any) -> tuple[Sequence[float], dict[str, Sequence[float]]]:

@@ -44,12 +44,11 @@ def parts_of(run: gather.Run) -> list[Part]:
 
 def _details(run: gather.Run) -> list[Row]:
     versions = run.told("versions")
-    start = run.told("start")
     return [
         ("Model", glance.title(run)),
         ("Kind", network(run)),
         ("Inputs and outputs", glance.does(run)),
-        ("Start", "weights of another model" if start else "random weights" if run.told("recipe") else ""),
+        ("Start", _start(run)),
         ("Training", _trained(run)),
         ("Versions", _listed(versions)),
         ("Code", f"raspine, commit {run.told('git_commit')}" if run.told("git_commit") else ""),
@@ -58,24 +57,44 @@ def _details(run: gather.Run) -> list[Row]:
     ]
 
 
+def _start(run: gather.Run) -> str:
+    found = training.looks(run)
+    told = [
+        "weights of another model" if look.get("start") else "random weights" if look.get("recipe") else ""
+        for look in found.values()
+    ]
+    if len(told) == 1 or not told[0]:
+        return wording.sentence(f"{told[0]}.") if told[0] else ""
+    # The second look's start names the first look's weights too, so it does not tell whether its own were random.
+    return f"First look: {told[0]}. Second look: it was trained behind the first one; its own start is not recorded."
+
+
 def network(run: gather.Run) -> str:
     """Returns the network in words, empty where it is not known."""
-    recipe = run.told("recipe")
+    recipe, found = run.told("recipe"), training.looks(run)
     if not isinstance(recipe, Mapping):
         return ""
-    size = f"{recipe.get('height')} × {recipe.get('width_px')} pixels"
+    size = training.size({"recipe": recipe})
     if run.kind == "studies":
         slices = "each slice on its own" if recipe.get("per_slice") else "all slices together"
         return f"ResNet-{recipe.get('depth')}, {slices}, {size}"
-    small = " (small)" if recipe.get("small") else ""
-    region = ", a second network on the region that the first one found" if recipe.get("reach") else ""
-    return f"HRNet-W{recipe.get('width')}{small}, {size}{region}"
+    named = [_film_network(look) for look in found.values()]
+    if len(named) > 1:
+        return f"{named[0]}, on the whole film, then {named[1]}, on the region that the first look found"
+    return named[0] + (", a second network on the region that the first one found" if recipe.get("reach") else "")
+
+
+def _film_network(look: Mapping[str, Any]) -> str:
+    recipe = look.get("recipe")
+    if not isinstance(recipe, Mapping):
+        return "a network that is not known"
+    return f"HRNet-W{recipe.get('width')}{' (small)' if recipe.get('small') else ''}, {training.size(look)}"
 
 
 def _intended(run: gather.Run) -> list[Row]:
     use = {
         "films": "research on measuring atlantoaxial subluxation on lateral radiographs of the cervical spine",
-        "studies": "research on foreseeing cervical deformity in rheumatoid arthritis from a baseline MRI",
+        "studies": "research on predicting cervical deformity in rheumatoid arthritis from a baseline MRI",
     }.get(run.kind, "")
     return [
         ("Intended use", f"{wording.sentence(use)}." if use else ""),
@@ -86,12 +105,12 @@ def _intended(run: gather.Run) -> list[Row]:
 
 def _factors(run: gather.Run) -> list[Row]:
     found = groups.levels(run)
-    told = "; ".join(f"{wording.label(kind)}: {', '.join(parts)}" for kind, parts in found.items())
+    told = "; ".join(f"{cohort.group_name(kind)}: {', '.join(parts)}" for kind, parts in found.items())
     missing = [kind for kind in ("age", "sex", "scanner") if kind not in found]
     absent = f"Not evaluated by {wording.listed(missing)}: not recorded." if missing and run.cases else ""
     return [
-        ("Groups evaluated", told),
-        ("Groups missing", absent or "none" if run.cases else ""),
+        ("Groups evaluated", f"{wording.sentence(told)}." if told else ""),
+        ("Groups missing", absent or "None." if run.cases else ""),
         ("Other factors", ""),
     ]
 
@@ -127,7 +146,7 @@ def _threshold(run: gather.Run) -> str:
 
 def _evaluation_data(run: gather.Run) -> list[Row]:
     return [
-        ("Cases", f"{glance.on_whom(run)}." if run.cases else ""),
+        ("Cases", f"{glance.on_whom(run)}. {cohort.no_test(run)}".strip() if run.cases else ""),
         ("Data hash", str(run.summary.get("data_hash") or "")),
         ("Kind of patients", limits.SYNTHETIC if run.synthetic else ""),
         ("Preparation", preparation(run)),
@@ -139,7 +158,7 @@ def preparation(run: gather.Run) -> str:
     if not run.data:
         return ""
     refused = sum(cohort.reasons(run).values())
-    parts = [f"{refused} inputs refused with reasons", "pseudonyms are running numbers"]
+    parts = [f"{refused} input{'' if refused == 1 else 's'} refused with reasons", "pseudonyms are running numbers"]
     choice = run.data.get("choice")
     if isinstance(choice, Mapping):
         parts.append(
@@ -155,15 +174,19 @@ def _training_data(run: gather.Run) -> list[Row]:
     counts = cohort.counts(run)
     unit = cohort.unit(run)
     told = "; ".join(
-        f"{cohort.SPLITS[split]}: {part.get(unit)} {unit} of {part.get('patients')} patients"
+        f"{cohort.SPLITS[split]}: {_counted(part.get(unit), unit)} of {_counted(part.get('patients'), 'patients')}"
         for split, part in counts.items()
     )
     return [
-        ("Cases", told),
+        ("Cases", f"{told}." if told else ""),
         ("Split", split_rule(run)),
         ("Data hash", str(run.told("data_hash") or "")),
         ("Sources and consent", ""),
     ]
+
+
+def _counted(count: Any, what: str) -> str:
+    return wording.counted(count, what) if isinstance(count, int) else f"{wording.UNKNOWN} {what}"
 
 
 def split_rule(run: gather.Run) -> str:
@@ -177,14 +200,8 @@ def split_rule(run: gather.Run) -> str:
 
 
 def _trained(run: gather.Run) -> str:
-    recipe, best = run.told("recipe"), training.epoch(run)
-    if not isinstance(recipe, Mapping):
-        return ""
-    kept = f"; epoch {best} kept by its validation figure" if best is not None else ""
-    return (
-        f"{recipe.get('epochs')} epochs, batch {recipe.get('batch')}, learning rate {recipe.get('learning_rate')}, "
-        f"loss {wording.label(recipe.get('loss'))}, seed {recipe.get('seed')}{kept}."
-    )
+    told = {name.partition(",")[0]: training.course(look) for name, look in training.looks(run).items()}
+    return " ".join(f"{name}: {text}" if name else text for name, text in told.items() if text)
 
 
 def _analyses(run: gather.Run) -> list[Row]:
@@ -194,17 +211,26 @@ def _analyses(run: gather.Run) -> list[Row]:
     )
     main = "auc" if run.studies else "mre_mm"
     by_group = "; ".join(
-        f"{label} {wording.with_interval(figure['value'], figure['ci'])}"
+        f"{label} {wording.with_interval(figure['value'], figure['ci'])}{_rests_on(run, figures)}"
         for parts in groups.levels(run).values()
         for label, figures in parts.items()
         if (figure := wording.estimate(figures, main))["value"] is not None
     )
     named = "AUC" if run.studies else "Mean landmark error in mm"
     return [
-        ("Overall", overall),
+        ("Overall", f"{overall}." if overall else ""),
         ("By group", f"{named}: {by_group}." if by_group else ""),
         ("Verdict", " ".join(glance.verdict(run))),
     ]
+
+
+def _rests_on(run: gather.Run, figures: Mapping[str, Any]) -> str:
+    """Returns how many cases of how many patients a group's figure rests on, as far as that is known."""
+    count, patients = figures.get("n"), figures.get("n_patients")
+    if not isinstance(count, int):
+        return ""
+    of = f" of {wording.counted(patients, 'patients')}" if isinstance(patients, int) else ""
+    return f" (n = {wording.counted(count, cohort.unit(run))}{of})"
 
 
 def _ethics(run: gather.Run) -> list[Row]:

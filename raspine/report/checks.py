@@ -3,15 +3,18 @@
 import collections
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from raspine import patient_groups
-from raspine.report import blocks, cohort, decisions, gather, training, wording
+from raspine.report import blocks, cohort, decisions, facts, gather, training, wording
 
 PASSED, FAILED, OPEN, TOLD = "passed", "failed", "unknown", "stated"
 TONES = {PASSED: "good", FAILED: "bad", OPEN: "open", TOLD: ""}
 FEW = 10
-THRESHOLD = "The threshold was not chosen on the test cases"
+THRESHOLD = "The threshold was not chosen on the evaluated cases"
+TOGETHER = "The parts belong together"
 SPACING = "Where millimetres come from"
+_OF_MODEL = {"recipe": "recipe", "start": "start", "data_hash": "data hash"}
 _UNCORRECTED = ("pixel_spacing", "detector_plane", "nominal_scanned", "none")
 
 
@@ -120,7 +123,9 @@ def _same_data(run: gather.Run) -> Check | None:
     if not trained or not judged:
         return Check(name, OPEN, "A data hash is missing.")
     if trained == judged:
-        return Check(name, PASSED, f"The same data set, hash {str(judged)[:12]}…: one data set's own test split.")
+        return Check(
+            name, PASSED, f"The same data set, hash {str(judged)[:12]}…: one data set's own {cohort.judged(run)}."
+        )
     text = (
         f"Another data set (hash {str(judged)[:12]}…) than in training ({str(trained)[:12]}…): an external evaluation."
     )
@@ -130,13 +135,16 @@ def _same_data(run: gather.Run) -> Check | None:
 def _threshold(run: gather.Run) -> Check | None:
     if run.kind != "studies":
         return Check("Thresholds", TOLD, "Millimetre rules fixed beforehand; none was chosen on these films.")
-    source = str(run.summary.get("threshold_source") or "")
     if not run.summary:
         return None
-    name = THRESHOLD
+    name, source = THRESHOLD, wording.sentence(_stopped(str(run.summary.get("threshold_source") or "")))
+    chosen, judged = run.summary.get("threshold_chosen_on"), run.summary.get("data_hash")
     if "test" in source.lower():
         return Check(name, FAILED, source)
-    if "validation" in source.lower() or run.summary.get("threshold_chosen_on"):
+    on_validation = "validation" in source.lower()
+    if run.split == "validation" and (chosen == judged if chosen else on_validation):
+        return Check(name, FAILED, f"{source} These very cases were evaluated.".strip())
+    if on_validation or chosen:
         return Check(name, PASSED, source or "Taken from another run.")
     return Check(name, OPEN, source or "summary.json does not say where it comes from.")
 
@@ -162,12 +170,26 @@ def _consistent(run: gather.Run) -> Check | None:
 
 
 def _size(run: gather.Run) -> Check | None:
-    one = decisions.first(run)
+    one, people = decisions.first(run), facts.class_sizes(run)
     if one is None:
         return None
-    name = f"Both classes have at least {FEW} cases"
-    found = f"{one.positives} positive and {one.negatives} negative {one.unit}."
-    return Check(name, PASSED if min(one.positives, one.negatives) >= FEW else FAILED, found)
+    cases = f"{one.positives} positive and {one.negatives} negative {one.unit}"
+    if people is None:
+        state = PASSED if min(one.positives, one.negatives) >= FEW else FAILED
+        return Check(f"Both classes have at least {FEW} cases", state, f"{cases}; their patients are not recorded.")
+    found = f"{class_sizes(run)} ({cases})."
+    state = PASSED if min(people.positives, people.negatives) >= FEW else FAILED
+    return Check(f"Both classes have at least {FEW} patients", state, found)
+
+
+def class_sizes(run: gather.Run) -> str:
+    """Returns how many patients have a positive and a negative case, empty where that is not known."""
+    people = facts.class_sizes(run)
+    if people is None:
+        return ""
+    unit = "study" if run.studies else "film"
+    positives = wording.counted(people.positives, "patients")
+    return f"{positives} with a positive {unit} and {people.negatives} with a negative one"
 
 
 def _spacing(run: gather.Run) -> Check | None:
@@ -177,12 +199,16 @@ def _spacing(run: gather.Run) -> Check | None:
     name = SPACING
     if not sources:
         return Check(name, OPEN, "The sources of spacing are not recorded; name the data folder with --data.")
-    told = ", ".join(f"{wording.label(source)} {count}" for source, count in sources.items())
+    told = wording.sentence(", ".join(f"{wording.label(source)} {count}" for source, count in sources.items()))
     doubtful = sum(count for source, count in sources.items() if source in _UNCORRECTED)
     without = wording.as_number(run.summary.get("n_without_spacing"))
     if doubtful or without > 0:
-        return Check(name, FAILED, f"{told}; {doubtful or int(without)} films are not corrected for magnification.")
+        return Check(name, FAILED, f"{told}; {_uncorrected(doubtful or int(without))}.")
     return Check(name, PASSED, f"{told}: all in the patient's plane.")
+
+
+def _uncorrected(count: int) -> str:
+    return f"{wording.counted(count, 'films')} {'is' if count == 1 else 'are'} not corrected for magnification"
 
 
 def _refused(run: gather.Run) -> Check | None:
@@ -222,9 +248,14 @@ def _commit(run: gather.Run) -> Check | None:
 
 def _seeds(run: gather.Run) -> Check | None:
     split = run.data.get("split")
-    found = {"training": run.told("recipe", "seed"), "split": split.get("seed") if isinstance(split, Mapping) else None}
+    first = run.told("locator", "recipe", "seed")
+    found = {
+        "first look": first,
+        "training": run.told("recipe", "seed"),
+        "split": split.get("seed") if isinstance(split, Mapping) else None,
+    }
     told = ", ".join(f"{name} {seed}" for name, seed in found.items() if seed is not None)
-    return Check("Seeds", TOLD if told else OPEN, f"{told}." if told else "None is recorded.")
+    return Check("Seeds", TOLD if told else OPEN, f"{wording.sentence(told)}." if told else "None is recorded.")
 
 
 def _answered(run: gather.Run) -> Check | None:
@@ -237,7 +268,58 @@ def _answered(run: gather.Run) -> Check | None:
     if not known:
         return None
     told = ", ".join(f"{name} {count}" for name, count in known.items())
-    return Check("Cases without an answer", TOLD, f"{told}.")
+    return Check("Cases without an answer", TOLD, f"{wording.sentence(told)}.")
+
+
+def _pictures(run: gather.Run) -> Check | None:
+    if not run.unreadable:
+        return None
+    count = len(run.unreadable)
+    told = "1 picture could not be read and is" if count == 1 else f"{count} pictures could not be read and are"
+    named = ", ".join(run.unreadable[:5]) + (", …" if count > 5 else "")
+    return Check("Pictures", TOLD, f"{told} left out: {named}.")
+
+
+def _together(run: gather.Run) -> Check | None:
+    """Compares what the parts say of their data and their model with the evaluation."""
+    if not run.summary:
+        return None
+    judged, model = run.summary.get("data_hash"), _mapping(run.summary.get("model"))
+    hashes = {"--data": run.data.get("data_hash"), "--explained": run.explanations.get("data_hash")}
+    known = {flag: found for flag, found in hashes.items() if found and judged}
+    faults = [
+        f"{flag} is of another data set ({str(found)[:12]}…) than was evaluated ({str(judged)[:12]}…)"
+        for flag, found in known.items()
+        if found != judged
+    ]
+    models = {
+        "--training": run.training, "the model in best/": run.card,
+        "--explained": _mapping(run.explanations.get("model")),
+    }  # fmt: skip
+    compared = {flag: _other(part, model) for flag, part in models.items() if set(part) & set(model) & set(_OF_MODEL)}
+    faults += [
+        f"{flag} is not the evaluated model's: another {wording.listed(others)}"
+        for flag, others in compared.items()
+        if others
+    ]
+    if faults:
+        return Check(TOGETHER, FAILED, f"{wording.sentence('; '.join(faults))}.")
+    if not known and not compared:
+        return None
+    named = wording.listed(list(dict.fromkeys([*known, *compared])))
+    return Check(TOGETHER, PASSED, f"Data and model of the evaluation agree with {named}.")
+
+
+def _other(part: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
+    return [name for key, name in _OF_MODEL.items() if key in part and key in model and part[key] != model[key]]
+
+
+def _stopped(text: str) -> str:
+    return f"{text}." if text and text[-1] not in ".!?" else text
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _real(run: gather.Run) -> Check | None:
@@ -248,6 +330,6 @@ def _real(run: gather.Run) -> Check | None:
 
 
 _CHECKS: tuple[Callable[[gather.Run], Check | None], ...] = (
-    _leakage, _evaluated_split, _same_data, _threshold, _model_choice, _consistent, _size, _spacing, _refused,
-    _answered, _versions, _commit, _seeds, _real,
+    _leakage, _evaluated_split, _together, _same_data, _threshold, _model_choice, _consistent, _size, _spacing,
+    _refused, _answered, _pictures, _versions, _commit, _seeds, _real,
 )  # fmt: skip

@@ -13,6 +13,8 @@ _UNDESCRIBED = (
     "--data."
 )
 _COLUMNS = ("sex", "scanner", "position")
+_GROUPS = {"position": "view", "spacing_source": "source of the spacing"}
+_CASES = {"test": "test", "validation": "validation", "train": "training"}
 
 
 def section(run: gather.Run) -> blocks.Section:
@@ -37,6 +39,30 @@ def counts(run: gather.Run) -> dict[str, Mapping[str, Any]]:
 def unit(run: gather.Run) -> str:
     """Returns `films` or `studies`."""
     return "studies" if run.kind == "studies" else "films"
+
+
+def group_name(kind: str) -> str:
+    """Returns what cases are divided by, for people."""
+    return _GROUPS.get(kind, wording.label(kind))
+
+
+def judged(run: gather.Run) -> str:
+    """Returns which cases were evaluated: `test cases`, `validation cases`, `training cases`, or `evaluated cases`."""
+    return f"{_CASES.get(run.split, 'evaluated')} cases"
+
+
+def no_test(run: gather.Run) -> str:
+    """Returns why the figures are none of a test set, empty where they are or where nothing was evaluated."""
+    if not run.cases or run.split == "test":
+        return ""
+    if run.split == "validation":
+        return (
+            "These are validation cases, on which the model (and often its threshold) was chosen: its figures are too "
+            "good."
+        )
+    if run.split == "train":
+        return "These are training cases, which the model has learned: its figures are too good."
+    return "Which split was evaluated is not stated: whether training never saw these cases is not known."
 
 
 def reasons(run: gather.Run) -> dict[str, int]:
@@ -87,7 +113,7 @@ def _demographics(run: gather.Run) -> list[Any]:
 
 def _bars(name: str, rows: Sequence[gather.Row], group: str, what: str) -> charts.Chart:
     values = [groups.SEXES.get(row.get(name, ""), wording.label(row.get(name, ""))) for row in rows]
-    shown = "view" if name == "position" else name
+    shown = group_name(name)
     parts = [row[group] for row in rows]
     drawn = charts.category_bars(values, parts, order=_order(rows, group), what=shown, name=f"by_{name}")
     return dataclasses.replace(drawn, caption=f"Each bar is the share of its split's {what}.")

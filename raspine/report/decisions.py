@@ -7,7 +7,7 @@ from typing import Any
 
 from raspine.evaluation import confusion, intervals
 from raspine.evaluation.estimate import Estimate
-from raspine.report import blocks, cells, charts, gather, wording
+from raspine.report import blocks, cells, charts, gather, reference, wording
 
 RATES = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
 _TITLES = {
@@ -77,16 +77,29 @@ def section(run: gather.Run) -> blocks.Section:
         text = "No verdict was compared with the truth: `python -m experiments.evaluate` does, on labelled data."
         return blocks.Section("decisions", title, [blocks.Text(text, "missing")], "Decisions")
     lead = "Rows are the truth, columns the model's answer. A case without an answer counts as a wrong one."
-    parts: list[Any] = [blocks.Text(lead), blocks.Charts([chart(one) for one in found]), _table(found)]
+    parts: list[Any] = [
+        blocks.Text(lead),
+        blocks.Charts([chart(one, reference.name(run)) for one in found]),
+        _table(found),
+    ]
     if any(not one.clustered for one in found):
         parts.append(
-            blocks.Text("Wilson's intervals that take every case as independent; films of one patient are not.", "note")
+            blocks.Text(
+                "Where no interval over patients is stated it is Wilson's, which takes films of one patient as "
+                "independent.",
+                "note",
+            )
         )
     return blocks.Section("decisions", title, parts, "Decisions")
 
 
-def chart(one: Decision) -> charts.Chart:
-    """Returns the matrix of a decision."""
+def chart(one: Decision, truth: str = reference.CONSENSUS) -> charts.Chart:
+    """Returns the matrix of a decision.
+
+    Args:
+      one: the decision.
+      truth: what films are compared with, for people.
+    """
     shown = {"sensitivity": "sensitivity", "specificity": "specificity", "ppv": "PPV", "npv": "NPV"}
     return charts.confusion_matrix(
         one.cells.tp,
@@ -95,7 +108,7 @@ def chart(one: Decision) -> charts.Chart:
         one.cells.tn,
         undecided=one.undecided,
         rates={title: one.rates[name] for name, title in shown.items() if name in one.rates},
-        reference="outcome" if one.unit == "studies" else "consensus",
+        reference="outcome" if one.unit == "studies" else truth,
         name=f"confusion_{one.name}_{one.unit}",
         title=f"{one.title} ({one.unit})",
     )
@@ -107,7 +120,7 @@ def rate(one: Decision, name: str) -> Mapping[str, Any]:
 
 
 def _table(found: Sequence[Decision]) -> blocks.Table:
-    header = ["Decision", "positive", "negative", *(wording.label(name) for name in RATES)]
+    header = ["Decision", "Positive", "Negative", *(wording.sentence(wording.label(name)) for name in RATES)]
     rows: list[blocks.Row] = []
     for one in found:
         counts = [cells.count(one.positives), cells.count(one.negatives)]

@@ -1,12 +1,17 @@
 """How well scores rank: ROC and precision-recall, of risks or of measured distances, and any threshold's decisions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from raspine.evaluation import auc, confusion
 from raspine.report import blocks, charts, decisions, facts, gather, rules, wording
 
+Array = NDArray[np.float64]
+_LEAST = 5  # patients of either kind below which resampling patients shows no band
+_NO_BAND = f"No band is drawn: fewer than {_LEAST} patients have positive, or negative, films"
 _THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -37,11 +42,18 @@ def _of_studies(run: gather.Run) -> list[Any]:
     frozen = threshold if np.isfinite(threshold) else None
     one = decisions.first(run)
     operating = {name: one.rates[name] for name in ("sensitivity", "specificity")} if one else {}
-    both = 0 < scored.outcomes.sum() < len(scored)
-    band = charts.roc_band(scored.risks, scored.outcomes, scored.patients) if both else None
     risks = (scored.risks, scored.outcomes)
+    band = _band(*risks, scored.patients)
+    counts = counted(scored.outcomes, scored.patients, "studies", "with the outcome")
     drawn = [
-        charts.roc(*risks, area=wording.estimate(summary, "auc"), threshold=frozen, band=band, operating=operating),
+        charts.roc(
+            *risks,
+            area=wording.estimate(summary, "auc"),
+            threshold=frozen,
+            band=band,
+            operating=operating,
+            counts=counts,
+        ),
         charts.precision_recall(
             *risks, average_precision=wording.estimate(summary, "average_precision"), threshold=frozen
         ),
@@ -49,6 +61,35 @@ def _of_studies(run: gather.Run) -> list[Any]:
     ]
     explored = explorer(run)
     return [blocks.Charts(drawn), *_reference(run), *([explored, _table(scored)] if explored else [])]
+
+
+def _band(scores: Array, outcomes: NDArray[np.int64], patients: Sequence[str]) -> charts.Band | None:
+    """Returns the band of a ROC curve, None where too few patients are positive or negative to resample."""
+    if min(_patients(outcomes, patients)) < _LEAST:
+        return None
+    return charts.roc_band(scores, outcomes, patients if all(patients) else None)
+
+
+def _patients(outcomes: NDArray[np.int64], patients: Sequence[str]) -> tuple[int, int]:
+    """Returns how many patients have a positive, and how many a negative case; a case without patient is one."""
+    names = np.array([name or f"\0{place}" for place, name in enumerate(patients)])
+    return len(set(names[outcomes == 1])), len(set(names[outcomes == 0]))
+
+
+def counted(outcomes: NDArray[np.int64], patients: Sequence[str], unit: str, word: str) -> str:
+    """Returns how many cases, and how many patients, are positive.
+
+    Args:
+      outcomes: int64 [case], 1 or 0.
+      patients: [case], empty where unknown.
+      unit: plural of a case.
+      word: for positive.
+    """
+    people = len({name for name in patients if name})
+    if all(patients) and people == len(outcomes):
+        return f"{int(outcomes.sum())} of {people} patients {word}"
+    told = f"{int(outcomes.sum())} of {len(outcomes)} {unit} {word}"
+    return f"{told}, from {_patients(outcomes, patients)[0]} of {people} patients" if all(patients) else told
 
 
 def _reference(run: gather.Run) -> list[Any]:
@@ -79,13 +120,18 @@ def _of_films(run: gather.Run) -> list[Any]:
         patients = [name for name, there in zip(distance.patients, usable, strict=True) if there]
         area = auc.area(scores, outcomes, patients=patients if all(patients) else None)
         name = wording.label(distance.name)
-        band = charts.roc_band(scores, outcomes, patients) if len(set(patients)) > 1 else None
+        band = _band(scores, outcomes, patients)
+        cut = rule.cut
         drawn.append(
             charts.roc(
                 scores,
                 outcomes,
                 area=area,
                 band=band,
+                threshold=None if cut is None else rule.sign * cut,
+                rule=f"rule: {name} {rule.words}",
+                descending=rule.sign < 0,
+                counts=counted(outcomes, patients, "films", "positive") + ("" if band else f". {_NO_BAND}"),
                 name=f"roc_{distance.name}",
                 title=f"ROC of the measured {name}",
             )
@@ -94,8 +140,9 @@ def _of_films(run: gather.Run) -> list[Any]:
         text = "No ROC curve: the films' true verdicts are all alike." if run.films else ""
         return [blocks.Text(text, "note")] if text else []
     lead = (
-        "The measured distance taken as a score for the verdict by the true distance: how well it ranks films, "
-        "whatever the rule's threshold. Bands resample patients."
+        "The measured distance taken as a score for the verdict by the true distance: how well it ranks films "
+        "at any threshold; the mark is the rule of the verdict. Bands resample patients, as films of one "
+        "patient are alike."
     )
     return [blocks.Text(lead), blocks.Charts(drawn)]
 

@@ -109,3 +109,39 @@ def scored(run: gather.Run) -> Scored:
 def numbers(rows: Sequence[Mapping[str, str]], key: str) -> Array:
     """Returns a column as float64 [row], NaN where a cell is empty or no number."""
     return np.array([wording.as_number(row.get(key) or None) for row in rows], np.float64)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassSizes:
+    """How many patients have a positive and how many a negative film or study; one patient can count for both."""
+
+    positives: int
+    negatives: int
+
+
+def class_sizes(run: gather.Run) -> ClassSizes | None:
+    """Returns the patients of each class, None where a case has no patient or no case is known.
+
+    A film is positive when one of its true distances is, and negative when all are.
+    """
+    verdicts = _study_verdicts(run) if run.studies else _film_verdicts(run)
+    if not verdicts or not all(patient for patient, _ in verdicts):
+        return None
+    return ClassSizes(*(len({patient for patient, called in verdicts if called is what}) for what in (True, False)))
+
+
+def _study_verdicts(run: gather.Run) -> list[tuple[str, bool | None]]:
+    known = {"1": True, "0": False}
+    return [(row.get("patient", ""), known[row["outcome"]]) for row in run.studies if row.get("outcome") in known]
+
+
+def _film_verdicts(run: gather.Run) -> list[tuple[str, bool | None]]:
+    found: dict[str, tuple[str, set[str]]] = {}
+    for row in run.films:
+        if row.get("true_mm"):
+            found.setdefault(row["image"], (row.get("patient", ""), set()))[1].add(row.get("true_verdict", ""))
+    return [
+        (patient, True if "positive" in verdicts else False if verdicts == {"negative"} else None)
+        for patient, verdicts in found.values()
+        if verdicts & set(CODES)
+    ]

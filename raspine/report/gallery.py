@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from raspine.report import blocks, gather, pictures, wording
+from raspine.report import blocks, gather, pictures, reference, wording
 
 LIMIT = 60  # pictures, so that the page stays small
 _OVERLAYS = ("overlays", "against_truth")
@@ -26,7 +26,7 @@ _GROUPS = {
 def section(run: gather.Run) -> blocks.Section:
     """Returns the pictures of a run, or which command makes them."""
     shown = [*films(run), *studies(run)][:LIMIT]
-    title = "Cases: best, median and worst"
+    title = "Cases: right and wrong calls" if run.kind == "studies" else "Cases: best, median and worst"
     if not shown:
         command = "experiments.explain" if run.kind == "studies" else "experiments.evaluate"
         text = f"No pictures here: `python -m {command}` makes them, and --run or --explained names its folder."
@@ -43,7 +43,9 @@ def films(run: gather.Run) -> list[blocks.Picture]:
         if (match := _OVERLAY.fullmatch(path.name))
     )
     rows = _rows_by_film(run)
-    made = (_film(_ORDER[group], rank, name, path, rows.get(name, [])) for group, rank, name, path in found[:LIMIT])
+    made = (
+        _film(run, _ORDER[group], rank, name, path, rows.get(name, [])) for group, rank, name, path in found[:LIMIT]
+    )
     return [picture for picture in made if picture is not None]
 
 
@@ -63,7 +65,7 @@ def _lead(run: gather.Run) -> str:
             "do not say why, and section “Explanations” says how far each method can be trusted."
         )
     return (
-        "Films ordered by their mean landmark error. Rings are the annotators' landmarks, dots the model's. The worst "
+        f"Films ordered by their mean landmark error. Rings are {_points(run)}, dots the model's. The worst "
         "films come first: they say most about when not to rely on the model."
     )
 
@@ -88,16 +90,22 @@ def _rows_by_film(run: gather.Run) -> dict[str, list[gather.Row]]:
     return found
 
 
-def _film(group: str, rank: int, name: str, path: pathlib.Path, rows: Sequence[gather.Row]) -> blocks.Picture | None:
+def _points(run: gather.Run) -> str:
+    return "the exact points" if reference.is_exact(run) else "the annotators' landmarks"
+
+
+def _film(
+    run: gather.Run, group: str, rank: int, name: str, path: pathlib.Path, rows: Sequence[gather.Row]
+) -> blocks.Picture | None:
     picture = pictures.embedded(path)
     if picture is None:
         return None
-    facts = _film_facts(rows)
+    facts = _film_facts(rows, reference.name(run, "annotators"))
     return blocks.Picture(
         source=picture.source,
         width=picture.width,
         height=picture.height,
-        alternative=f"Film {name} with the annotators' and the model's landmarks. {' '.join(facts)}".strip(),
+        alternative=f"Film {name} with {_points(run)} and the model's. {' '.join(facts)}".strip(),
         title=f"{name}: {_GROUPS[group]} {rank}",
         group=group,
         group_name=_GROUPS[group],
@@ -105,13 +113,13 @@ def _film(group: str, rank: int, name: str, path: pathlib.Path, rows: Sequence[g
     )
 
 
-def _film_facts(rows: Sequence[gather.Row]) -> list[str]:
+def _film_facts(rows: Sequence[gather.Row], truth: str) -> list[str]:
     errors = [wording.as_number(row.get("error_mm")) for row in rows if row.get("true_x") and row.get("error_mm")]
     facts = [f"Mean landmark error {wording.number(sum(errors) / len(errors))} mm."] if errors else []
     for row in rows:
         if row.get("true_mm"):
             true, found = (wording.number(row.get(key), 1) for key in ("true_mm", "predicted_mm"))
-            facts.append(f"{wording.label(row['landmark'])} {found} mm; annotators {true} mm.")
+            facts.append(f"{wording.label(row['landmark'])} {found} mm; {truth} {true} mm.")
     position = next((row["position"] for row in rows if row.get("position")), "")
     return [*facts, f"Position: {wording.label(position)}."] if position else facts
 

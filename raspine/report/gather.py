@@ -3,9 +3,12 @@
 import csv
 import dataclasses
 import json
+import math
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from PIL import Image
 
 Row = dict[str, str]
 EVALUATIONS = ("", "evaluated", "evaluation")
@@ -13,11 +16,30 @@ TRAININGS = ("", "run", "training")
 EXPLANATIONS = ("", "explained", "explanations")
 DATA = ("", "records", "data")
 CROSS_VALIDATIONS = ("", "cross_validation", "cross_validated")
+OVERLAYS = ("overlays", "against_truth")
 _CROSS_VALIDATION = "cross_validation.json"  # beside it summary.json tells the results
+_KINDS = {"deformity": "studies", "subluxation": "films", "landmarks": "films"}
+# Of each table: the columns that it must have, those that hold numbers, and whether it may be without rows.
+_TABLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], bool]] = {
+    "films.csv": (
+        ("image", "landmark"),
+        ("error_mm", "true_x", "true_y", "predicted_x", "predicted_y", "confidence", "true_mm", "predicted_mm"),
+        False,
+    ),
+    "studies.csv": (("study", "outcome", "risk"), ("outcome", "risk"), False),
+    "raters.csv": (("image", "distance", "rater", "mm"), ("mm",), True),
+    "records.csv": (("id", "patient", "split"), (), True),
+    "refused.csv": ((), (), True),
+}
+_BOUNDED = {("studies.csv", "risk"): "a risk between 0 and 1", ("studies.csv", "outcome"): "an outcome of 0 or 1"}
 
 
 class NotFound(ValueError):  # noqa: N818 - it names an outcome
     """A folder does not hold what it was named for."""
+
+
+class Mismatched(NotFound):
+    """Parts of two tasks were named for one report."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +84,7 @@ class Run:
       refused: rows of refused.csv beside dataset.json; None where there is no such file.
       explanations: explanations.json.
       cross_validation: summary.json of a cross-validation.
+      unreadable: names of pictures that are missing or damaged.
       synthetic: True, False, or None where nothing says so.
     """
 
@@ -78,6 +101,7 @@ class Run:
     refused: Sequence[Row] | None = None
     explanations: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     cross_validation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    unreadable: Sequence[str] = ()
     synthetic: bool | None = None
 
     @property
@@ -86,10 +110,7 @@ class Run:
         if self.films or self.studies:
             return "films" if self.films else "studies"
         sources = (self.training, self.card, self.data, self.cross_validation)
-        named = {str(source.get("task")) for source in sources}
-        if "deformity" in named:
-            return "studies"
-        return "films" if named & {"subluxation", "landmarks"} else ""
+        return next(filter(None, map(_kind, sources)), "")
 
     @property
     def cases(self) -> list[str]:
@@ -103,9 +124,20 @@ class Run:
         rows = self.films or self.studies
         return list(dict.fromkeys(row["patient"] for row in rows if row.get("patient")))
 
+    @property
+    def split(self) -> str:
+        """The split that was evaluated, empty where it is not stated."""
+        return str(self.summary.get("split") or "")
+
+    @property
+    def exact(self) -> bool:
+        """Whether the true points are known, as those of a phantom, and not marked by people."""
+        named = _mapping(self.data.get("options")).get("annotators")
+        return named == ["exact"] or self.summary.get("annotator") == "exact"
+
     def told(self, *names: str) -> Any:
-        """Returns what training or model says under a path of keys, None where neither knows."""
-        for source in (self.training, self.card, self.summary.get("model")):
+        """Returns what the evaluated model, or else the training, says under a path of keys; None where none knows."""
+        for source in (self.summary.get("model"), self.card, self.training):
             value: Any = source
             for name in names:
                 value = value.get(name) if isinstance(value, Mapping) else None
@@ -158,6 +190,7 @@ def read(places: Places) -> Run:
 
     Raises:
       NotFound: a file is damaged; the message names it.
+      Mismatched: the parts are of different tasks; the message names the flag.
     """
     data, evaluation, training = places.data, places.evaluation, places.training
     model = _model(places)
@@ -173,10 +206,11 @@ def read(places: Places) -> Run:
         data=_json(data, "dataset.json"),
         records=_rows(data, "records.csv"),
         refused=_refused(data),
-        explanations=_json(places.explained, "explanations.json"),
+        explanations=_explanations(places.explained),
         cross_validation=_json(places.cross_validation, "summary.json"),
     )
-    return dataclasses.replace(run, synthetic=_synthetic(run))
+    _check_kinds(run)
+    return dataclasses.replace(run, synthetic=_synthetic(run), unreadable=_unreadable(run))
 
 
 def _named(flag: str, folder: pathlib.Path | None, holds: Any) -> pathlib.Path | None:
@@ -225,13 +259,121 @@ def _json(folder: pathlib.Path | None, name: str) -> Mapping[str, Any]:
 
 
 def _rows(folder: pathlib.Path | None, name: str) -> list[Row]:
+    """Returns the rows of a table whose columns and numbers were checked; none where there is no such file."""
     if folder is None or not (folder / name).is_file():
         return []
     try:
         with (folder / name).open(newline="", encoding="utf-8") as stream:
-            return [{str(key): value or "" for key, value in row.items() if key} for row in csv.DictReader(stream)]
+            reader = csv.DictReader(stream)
+            rows: list[Mapping[str | None, Any]] = list(reader)
+            _check_table(name, reader.fieldnames or (), rows)
     except (ValueError, csv.Error) as error:
-        raise NotFound(f"'{folder / name}' is damaged: {error}.") from error
+        raise NotFound(f"'{folder / name}' is damaged: {str(error).rstrip('.')}.") from error
+    return [{str(key): value for key, value in row.items()} for row in rows]
+
+
+def _check_table(name: str, header: Sequence[str], rows: Sequence[Mapping[str | None, Any]]) -> None:
+    """Checks a table.
+
+    Raises:
+      ValueError: a column is missing, there is no row, a row is cut short or too long, or a cell is no number; the
+        header is row 1.
+    """
+    required, numeric, may_be_empty = _TABLES[name]
+    if missing := [column for column in required if column not in header]:
+        raise ValueError(f"row 1, column '{missing[0]}' is missing")
+    if not rows and not may_be_empty:
+        raise ValueError("row 2 is missing: it holds no cases")
+    for number, row in enumerate(rows, 2):
+        if None in row:
+            raise ValueError(f"row {number} has more cells than the header")
+        for column, cell in row.items():
+            if cell is None:
+                raise ValueError(f"row {number}, column '{column}': the row is cut short")
+            if column in numeric:
+                _check_number(name, number, str(column), cell)
+
+
+def _check_number(name: str, number: int, column: str, cell: str) -> None:
+    bounded = _BOUNDED.get((name, column))
+    if not cell and column != "risk":
+        return
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    outside = bounded is not None and not 0 <= value <= 1
+    if not math.isfinite(value) or outside or (column == "outcome" and value not in (0, 1)):
+        raise ValueError(f"row {number}, column '{column}': '{cell[:40]}' is not {bounded or 'a number'}")
+
+
+def _explanations(folder: pathlib.Path | None) -> Mapping[str, Any]:
+    """Returns explanations.json whose shape was checked; empty where there is none."""
+    found = _json(folder, "explanations.json")
+    if folder is None:
+        return found
+    fault = ""
+    if "examples" not in found:
+        fault = "it has no 'examples'"
+    elif not _all_objects(found["examples"], list):
+        fault = "'examples' is not a list of objects"
+    elif "trust" in found and not _all_objects(found["trust"], dict):
+        fault = "'trust' is not an object of objects"
+    elif not isinstance(found.get("energy"), dict | None):
+        fault = "'energy' is not an object"
+    if fault:
+        raise NotFound(f"'{folder / 'explanations.json'}' is damaged: {fault}.")
+    return found
+
+
+def _all_objects(value: Any, container: type[list[Any]] | type[dict[str, Any]]) -> bool:
+    inner = value.values() if isinstance(value, dict) else value
+    return isinstance(value, container) and all(isinstance(one, dict) for one in inner)
+
+
+def _kind(source: Mapping[str, Any]) -> str:
+    """Returns `films` or `studies`, of which a part speaks; empty where it does not say."""
+    task = source.get("task") or _mapping(source.get("model")).get("task")
+    return _KINDS.get(str(task), "")
+
+
+def _check_kinds(run: Run) -> None:
+    """Checks that all parts are of one task.
+
+    Raises:
+      Mismatched: they are not.
+    """
+    if run.films and run.studies:
+        raise Mismatched(f"--run: '{run.places.evaluation}' holds films.csv and studies.csv, two evaluations in one.")
+    explained = (_kind(run.explanations) or "studies") if run.places.explained else ""
+    parts = {
+        "training": (run.places.training, _kind(run.training)),
+        "explained": (run.places.explained, explained),
+        "data": (run.places.data, _kind(run.data)),
+        "cross_validation": (run.places.cross_validation, _kind(run.cross_validation)),
+    }
+    for flag, (place, kind) in parts.items():
+        if kind and run.kind and kind != run.kind:
+            raise Mismatched(f"--{flag}: '{place}' is of {kind}, and --run of {run.kind}: name the part of one task.")
+
+
+def _unreadable(run: Run) -> list[str]:
+    """Returns the names of the pictures that this run should have and that cannot be read."""
+    base, explained = run.places.evaluation, run.places.explained
+    found = [path for name in OVERLAYS if base for path in sorted((base / name).glob("*.png"))]
+    if explained:
+        names = [one.get("picture") for one in run.explanations["examples"]]
+        found += [explained / pathlib.PurePath(name).name for name in names if isinstance(name, str)]
+    return list(dict.fromkeys(path.name for path in found if not _is_picture(path)))
+
+
+def _is_picture(path: pathlib.Path) -> bool:
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as opened:
+            opened.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def _refused(data: pathlib.Path | None) -> list[Row] | None:
@@ -244,10 +386,11 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _synthetic(run: Run) -> bool | None:
     """Returns whether any part says that its patients are synthetic; the phantom's annotator is called `exact`."""
-    folders = {run.places.run, *filter(None, (run.places.evaluation, run.places.training, run.places.data))}
-    sources = [run.summary, run.training, run.card, run.data, *(_json(folder, "demo.json") for folder in folders)]
-    if any(source.get("synthetic") is True for source in sources):
-        return True
-    if _mapping(run.data.get("options")).get("annotators") == ["exact"]:
+    places = run.places
+    parts = (places.evaluation, places.training, places.explained, places.data, places.cross_validation)
+    folders = {places.run, *filter(None, parts)}
+    sources = [run.summary, run.training, run.card, run.data, run.explanations, run.cross_validation]
+    sources += [_mapping(run.summary.get("model")), *(_json(folder, "demo.json") for folder in folders)]
+    if any(source.get("synthetic") is True for source in sources) or run.exact:
         return True
     return False if any(source.get("synthetic") is False for source in sources) else None

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from raspine.report import blocks, checks, decisions, film_figures, gather, rules, wording
+from raspine.evaluation import equivalence
+from raspine.report import agreement, blocks, checks, cohort, decisions, film_figures, gather, rules, wording
 
 _SIGNS = {">": ">", ">=": "≥", "<": "<", "<=": "≤"}
 WIDE = 0.3  # an interval of a share wider than this says little
+# Koo and Li, A guideline of selecting and reporting intraclass correlation coefficients, J Chiropr Med 2016.
+_GRADES = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (float("inf"), "excellent"))
 
 
 def section(run: gather.Run) -> blocks.Section:
@@ -91,7 +94,7 @@ def _of_studies(run: gather.Run) -> list[blocks.Tile]:
             "Prevalence",
             wording.share(prevalence["value"]),
             wording.interval(prevalence["ci"], percent=True),
-            f"{summary.get('positives', wording.UNKNOWN)} of {summary.get('n', wording.UNKNOWN)} studies",
+            f"{summary.get('positives', wording.UNKNOWN)} of {_counted(summary.get('n'), 'studies')}",
         ),
     ]
 
@@ -100,8 +103,9 @@ def _of_films(run: gather.Run) -> list[blocks.Tile]:
     summary = _completed(run)
     error = wording.estimate(summary, "mre_mm")
     points = summary.get("n_points", wording.UNKNOWN)
-    spread = f"SD {wording.number(summary.get('mre_sd_mm'))}, {points} points"
-    tiles = [blocks.Tile("Mean landmark error", _mm(error["value"]), wording.interval(error["ci"]), spread)]
+    spread = f"SD {wording.number(summary.get('mre_sd_mm'))}, {points} point{'' if points == 1 else 's'}"
+    tiles = [tile for pair in _main_pairs(run) for tile in _agreement_tiles(pair)]
+    tiles.append(blocks.Tile("Mean landmark error", _mm(error["value"]), wording.interval(error["ci"]), spread))
     within = wording.estimate(summary, "sdr_2mm")
     tiles.append(
         blocks.Tile(
@@ -120,6 +124,68 @@ def _of_films(run: gather.Run) -> list[blocks.Tile]:
     return [*tiles, _share_tile(one, "sensitivity"), _share_tile(one, "specificity")] if one else tiles
 
 
+def _main_pairs(run: gather.Run) -> list[Mapping[str, Any]]:
+    """Returns, of each distance, how the model agrees with the reference."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for pair in agreement.pairs(run):
+        if pair.get("first") == agreement.MODEL:
+            found.setdefault(str(pair.get("distance")), pair)
+    return list(found.values())
+
+
+def _agreement_tiles(pair: Mapping[str, Any]) -> list[blocks.Tile]:
+    name, ends = wording.label(pair.get("distance")), agreement.limits_of(pair)
+    low, high = ends["lower_limit"], ends["upper_limit"]
+    icc = wording.estimate(pair, "icc_a1")
+    between = " and ".join(filter(None, (wording.interval(low["ci"]), wording.interval(high["ci"]))))
+    span = wording.interval([low["value"], high["value"]])
+    return [
+        blocks.Tile(
+            f"{name}, limits of agreement", f"{span} mm" if span else wording.UNKNOWN, between, _against_margin(pair)
+        ),
+        blocks.Tile(
+            f"{name}, ICC(A,1)",
+            wording.number(icc["value"]),
+            wording.interval(icc["ci"]),
+            _grade(icc["value"], icc["ci"]),
+        ),
+    ]
+
+
+def _margin(pair: Mapping[str, Any]) -> float:
+    test = pair.get("tost_clustered") or pair.get("tost")
+    stated = wording.as_number(test.get("margin")) if isinstance(test, Mapping) else float("nan")
+    return stated if stated > 0 else equivalence.MARGINS_MM.get(str(pair.get("distance")), float("nan"))
+
+
+def _is_wide(pair: Mapping[str, Any]) -> bool:
+    """Returns whether a limit of agreement lies outside the margin."""
+    ends = agreement.limits_of(pair)
+    return any(abs(wording.as_number(ends[name]["value"])) > _margin(pair) for name in ("lower_limit", "upper_limit"))
+
+
+def _against_margin(pair: Mapping[str, Any]) -> str:
+    """Returns where the limits lie beside the margin: within it only when their intervals are."""
+    margin, ends = _margin(pair), agreement.limits_of(pair)
+    if not margin > 0 or ends["lower_limit"]["value"] is None:
+        return ""
+    named = f"the margin of ± {wording.number(margin, 1)} mm"
+    if _is_wide(pair):
+        return f"wider than {named}"
+    known = [ends[name]["ci"] for name in ("lower_limit", "upper_limit")]
+    if all(known) and all(abs(wording.as_number(end)) <= margin for one in known for end in one):
+        return f"within {named}"
+    return f"not shown to lie within {named}"
+
+
+def _grade(value: Any, ends: Any) -> str:
+    """Returns Koo and Li's words for an intraclass correlation, those of its whole interval where it has one."""
+    if value is None:
+        return ""
+    words = [next(word for limit, word in _GRADES if wording.as_number(end) < limit) for end in ends or [value]]
+    return f"{' to '.join(dict.fromkeys(words))} (Koo and Li 2016)"
+
+
 def _completed(run: gather.Run) -> dict[str, Any]:
     """Returns the summary, with intervals from the rows where it states none."""
     computed = film_figures.localisation(run.films)
@@ -133,7 +199,7 @@ def _share_tile(one: decisions.Decision, name: str) -> blocks.Tile:
     share = decisions.rate(one, name)
     total = one.positives if name == "sensitivity" else one.negatives
     which = "positive" if name == "sensitivity" else "negative"
-    note = f"of {total} {which} {one.unit}"
+    note = f"of {total} {which} {wording.counted(total, one.unit).split()[-1]}"
     return blocks.Tile(
         name.capitalize(), wording.share(share["value"]), wording.interval(share["ci"], percent=True), note
     )
@@ -143,9 +209,13 @@ def _study_verdict(run: gather.Run) -> str:
     area = wording.estimate(run.summary, "auc")
     if area["value"] is None:
         notes = run.summary.get("notes")
-        return f"Discrimination could not be judged: {notes[0] if isinstance(notes, list) and notes else 'no AUC'}"
+        why = str(notes[0]) if isinstance(notes, list) and notes else "no AUC."
+        return f"Discrimination could not be judged: {why}"
+    figure = wording.with_interval(area["value"], area["ci"])
+    if unseen := cohort.no_test(run):
+        return f"{unseen} Their AUC is {figure}, which says nothing of patients whom the model never saw."
+    told = f"an AUC of {figure}"
     low = wording.as_number((area["ci"] or [None])[0])
-    told = f"an AUC of {wording.with_interval(area['value'], area['ci'])}"
     if low > 0.5:
         text = f"The model ranks patients better than chance, with {told}."
     else:
@@ -157,24 +227,48 @@ def _film_verdict(run: gather.Run) -> str:
     error = wording.estimate(_completed(run), "mre_mm")
     if error["value"] is None:
         return "No landmark error could be given in millimetres."
-    text = f"Landmarks lie {wording.with_interval(error['value'], error['ci'])} mm from the annotators' on average."
-    names = _distances(run)[:2]
+    points = "exact points" if run.exact else "annotators' points"
+    sentences = [
+        cohort.no_test(run),
+        f"Landmarks lie {wording.with_interval(error['value'], error['ci'])} mm from the {points} on average.",
+        _off(run),
+        *_wide_limits(run),
+        _missed(run),
+        _precision(run),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _off(run: gather.Run) -> str:
     offs = [
         f"{wording.label(name)} by {wording.number(run.summary.get(f'{name}_mae_mm'))} mm"
-        for name in names
+        for name in _distances(run)[:2]
         if wording.as_number(run.summary.get(f"{name}_mae_mm")) >= 0
     ]
-    off = f" Distances are off on average: {wording.listed(offs)}." if offs else ""
+    return f"Distances are off on average: {wording.listed(offs)}." if offs else ""
+
+
+def _wide_limits(run: gather.Run) -> list[str]:
+    """Returns a sentence for each distance whose single values differ by more than the margin."""
+    wide = [pair for pair in _main_pairs(run) if _is_wide(pair)]
+    spans = [
+        (pair, [agreement.limits_of(pair)[name]["value"] for name in ("lower_limit", "upper_limit")]) for pair in wide
+    ]
+    return [
+        f"On single films the model's {wording.label(pair.get('distance'))} differs by {wording.interval(ends)} mm "
+        f"(95 % limits of agreement), {_against_margin(pair)}."
+        for pair, ends in spans
+    ]
+
+
+def _missed(run: gather.Run) -> str:
     one = decisions.first(run)
-    found = ""
-    if one:
-        right = [decisions.rate(one, name) for name in ("sensitivity", "specificity")]
-        if right[0]["value"] is None:
-            found = " No case was truly positive, so sensitivity is not known."
-        else:
-            missed = one.positives - one.cells.tp
-            found = f" Of {one.positives} positive {one.unit} {missed} {'was' if missed == 1 else 'were'} missed."
-    return f"{text}{off}{found} {_precision(run)}".strip()
+    if one is None:
+        return ""
+    if not one.positives:
+        return "No case was truly positive, so sensitivity is not known."
+    missed, unit = one.positives - one.cells.tp, wording.counted(one.positives, one.unit).split()[-1]
+    return f"Of {one.positives} positive {unit} {missed} {'was' if missed == 1 else 'were'} missed."
 
 
 def _precision(run: gather.Run) -> str:
@@ -187,7 +281,7 @@ def _precision(run: gather.Run) -> str:
         for name in ("sensitivity", "specificity")
         if _width(decisions.rate(one, name)) > WIDE
     ]
-    return f"The test set is too small to pin down {wording.listed(rough)}." if rough else ""
+    return f"The {cohort.judged(run)} are too few to pin down {wording.listed(rough)}." if rough else ""
 
 
 def _width(share: Mapping[str, Any]) -> float:
@@ -201,6 +295,10 @@ def _without_evaluation(run: gather.Run) -> str:
         "`python -m experiments.evaluate --model=RUN/best --data=DATA --split=test --output_dir=DIR`, then name that "
         "folder with --run and this one with --training."
     )
+
+
+def _counted(count: Any, what: str) -> str:
+    return wording.counted(count, what) if isinstance(count, int) else f"{wording.UNKNOWN} {what}"
 
 
 def _of(run: gather.Run, unit: str, figure: Mapping[str, Any]) -> str:

@@ -10,12 +10,14 @@ TERMS = (
     ),
     (
         "AUC",
-        "Area under the ROC curve: the chance that a patient with the outcome gets the higher score; 0.5 is guessing.",
+        "Area under the ROC curve: the chance that a case with the outcome gets a higher score than one without; 0.5 "
+        "is guessing.",
     ),
     ("Brier score", "Mean squared distance between risk and outcome; 0 is perfect."),
     ("Calibration", "Whether risks mean what they say: of patients with risk 0.3, three in ten have the outcome."),
     ("Confidence interval (95 %)", "A range that would hold the true value in 95 of 100 repetitions of the study."),
     ("Decision curve", "Net benefit of acting on the model, beside treating all and treating none."),
+    ("AUPRC of a map", "Area under the precision-recall curve of a map's pixels against the known sign."),
     ("Grad-CAM", "A map of where an image moved the network's answer, from its gradients."),
     (
         "ICC(A,1)",

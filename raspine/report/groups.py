@@ -1,6 +1,4 @@
-"""Whether the model is worse for some: errors and decisions by position, age, sex, scanner and source of the "
-"spacing.
-"""
+"""Whether the model is worse for some: errors and decisions by view, age, sex, scanner, source of spacing."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,9 +16,9 @@ _TITLES = {"position": "view", "spacing_source": "source of the spacing"}
 SEXES = {"F": "women", "M": "men", "O": "other"}
 _MAIN = {"films": ("mre_mm", "mean radial error, mm"), "studies": ("auc", "AUC")}
 _FIGURES = {
-    "n": "n",
     "n_patients": "Patients",
-    "positives": "Positive",
+    "n": "n",
+    "positives": "With the outcome",
     "mre_mm": "Mean error, mm",
     "sdr_2mm": "Share ≤ 2 mm",
     "auc": "AUC",
@@ -33,11 +31,13 @@ Level = Mapping[str, Any]
 
 def section(run: gather.Run) -> blocks.Section:
     """Returns the figures by group, or which command gives them."""
-    title = "Errors by view and patient group"
+    name_of_section = title(run)
     found = levels(run)
     main, name = _MAIN["studies" if run.studies else "films"]
     rows = [
-        charts.ForestRow(label, wording.estimate(figures, main), _title(kind), _n(figures))
+        charts.ForestRow(
+            label, wording.estimate(figures, main), _title(kind), _people(figures), _is_small(run, kind, label, figures)
+        )
         for kind, parts in found.items()
         for label, figures in parts.items()
     ]
@@ -46,23 +46,24 @@ def section(run: gather.Run) -> blocks.Section:
             "The evaluation's tables hold no view, age, sex or scanner to divide by: `python -m "
             "experiments.evaluate` of this version writes them for data that data_prep of this version prepared."
         )
-        return blocks.Section("groups", title, [blocks.Text(text, "missing")], "Groups")
+        return blocks.Section("groups", name_of_section, [blocks.Text(text, "missing")], "Groups")
     missing = [
         _title(kind)
         for kind in KINDS
         if kind not in found and not (run.studies and kind in ("position", "spacing_source"))
     ]
     overall = wording.estimate(run.summary, main)
+    few: dict[str, Any] = {"small": SMALL, "unit": "patients", "few_means": _few_means(run)}
     if run.studies:
         drawn = charts.forest(
-            rows, value_name=name, reference=overall["value"], small=SMALL, name="groups", title=f"{name} by group"
+            rows, value_name=name, reference=overall["value"], **few, name="groups", title=f"{name} by group"
         )
     else:
-        drawn = charts.group_errors(rows, overall=overall, value_name=name, small=SMALL)
-    parts: list[Any] = [blocks.Text(_lead()), blocks.Charts([drawn]), _table(found)]
+        drawn = charts.group_errors(rows, overall=overall, value_name=name, **few)
+    parts: list[Any] = [blocks.Text(_lead(run)), blocks.Charts([drawn]), _table(run, found)]
     if missing:
         parts.append(blocks.Text(f"Not recorded, so not divided by: {wording.listed(missing)}.", "note"))
-    return blocks.Section("groups", title, parts, "Groups")
+    return blocks.Section("groups", name_of_section, parts, "Groups")
 
 
 def levels(run: gather.Run) -> dict[str, dict[str, Level]]:
@@ -76,20 +77,61 @@ def levels(run: gather.Run) -> dict[str, dict[str, Level]]:
 
 
 def smallest(run: gather.Run) -> list[str]:
-    """Returns the groups with fewer than SMALL cases, for people."""
+    """Returns the groups with fewer than SMALL patients, or for an AUC patients of one outcome, for people."""
     return [
-        f"{_title(kind)} {label} ({_n(figures)})"
+        f"{_title(kind)} {label} ({_size(run, kind, label, figures)})"
         for kind, parts in levels(run).items()
         for label, figures in parts.items()
-        if 0 < (_n(figures) or 0) < SMALL
+        if _is_small(run, kind, label, figures)
     ]
 
 
-def _lead() -> str:
+def title(run: gather.Run) -> str:
+    """Returns the section's title; only films have a view."""
+    return "Errors by patient group" if run.kind == "studies" else "Errors by view and patient group"
+
+
+def _lead(run: gather.Run) -> str:
     return (
-        "A difference between groups is only shown where the intervals hardly overlap; a small group's interval is "
-        f"wide, and groups of fewer than {SMALL} are marked."
+        "Each interval is of one group alone. No test compares the groups, and of many groups some differ by chance. "
+        f"A small group's interval is wide; those of {_few_means(run)} are marked."
     )
+
+
+def _few_means(run: gather.Run) -> str:
+    if run.studies:
+        return f"fewer than {SMALL} patients with, or without, the outcome"
+    return f"fewer than {SMALL} patients"
+
+
+def _is_small(run: gather.Run, kind: str, label: str, figures: Level) -> bool:
+    """Returns whether a group has too few patients; an AUC rests on the fewer of those with and without outcome."""
+    least = min(_classes(run, kind, label, figures)) if run.studies else _people(figures)
+    return _people(figures) > 0 and least < SMALL
+
+
+def _size(run: gather.Run, kind: str, label: str, figures: Level) -> str:
+    if not run.studies:
+        return wording.counted(_people(figures), "patients")
+    there, absent = _classes(run, kind, label, figures)
+    return f"{there} with the outcome, {absent} without"
+
+
+def _classes(run: gather.Run, kind: str, label: str, figures: Level) -> tuple[int, int]:
+    """Returns how many patients of a group have a study with, and one without the outcome."""
+    rows = [row for row in run.studies if row.get(kind) and _level(kind, row[kind]) == label]
+    both = [{row.get("patient") or row.get("study") for row in rows if row.get("outcome") == one} for one in "10"]
+    if any(both):
+        return len(both[0]), len(both[1])
+    positives = figures.get("positives")
+    there = positives if isinstance(positives, int) else 0
+    return there, max(0, _people(figures) - there)
+
+
+def _people(figures: Level) -> int:
+    """Returns the patients of a group; its cases where patients were not counted."""
+    found = figures.get("n_patients")
+    return found if isinstance(found, int) else _n(figures) or 0
 
 
 def _plain(parts: Mapping[str, Any]) -> dict[str, Level]:
@@ -138,17 +180,17 @@ def _study_figures(run: gather.Run, rows: Sequence[gather.Row]) -> dict[str, Any
     return figures
 
 
-def _table(found: Mapping[str, Mapping[str, Level]]) -> blocks.Table:
+def _table(run: gather.Run, found: Mapping[str, Mapping[str, Level]]) -> blocks.Table:
     every = [figures for parts in found.values() for figures in parts.values()]
     present = dict.fromkeys(key for figures in every for key in figures)
-    names = [name for name in present if name in _FIGURES or name.endswith("_mae_mm")]
+    names = [name for name in _FIGURES if name in present] + [name for name in present if name.endswith("_mae_mm")]
     rows: list[blocks.Row] = []
     for kind, parts in found.items():
         for label, figures in parts.items():
             rows.append([_title(kind), label, *(_cell(figures, name) for name in names)])
     return blocks.Table(
         "Figures by group, below them 95 % intervals",
-        ["", "Group", *map(_heading, names)],
+        ["By", "Group", *(_heading(name, "Studies" if run.studies else "Films") for name in names)],
         rows,
         range(2, 2 + len(names)),
     )
@@ -159,10 +201,10 @@ def _cell(figures: Level, name: str) -> blocks.Cell:
     return cells.count(figure["value"]) if isinstance(figures.get(name), int) else cells.figure(figure)
 
 
-def _heading(name: str) -> str:
+def _heading(name: str, cases: str) -> str:
     if name.endswith("_mae_mm"):
         return f"{wording.label(name.removesuffix('_mae_mm'))} error, mm"
-    return _FIGURES[name]
+    return cases if name == "n" else _FIGURES[name]
 
 
 def _n(figures: Level) -> int | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from raspine.report import blocks, calibration, checks, decisions, gather, groups, trust, wording
+from raspine.report import blocks, calibration, checks, cohort, decisions, facts, gather, groups, trust, wording
 
 RESEARCH = (
     "Research use only: this is no medical device, it was not approved for care, and no decision about a patient may "
@@ -26,6 +26,11 @@ def _synthetic(run: gather.Run) -> str:
     return SYNTHETIC if run.synthetic else ""
 
 
+def _no_test(run: gather.Run) -> str:
+    text = cohort.no_test(run)
+    return f"No test set was evaluated. {text}" if text and run.split else text
+
+
 def _unevaluated(run: gather.Run) -> str:
     return "" if run.cases else "The model was not evaluated: nothing is known of its errors on unseen cases."
 
@@ -35,19 +40,18 @@ def _one_source(run: gather.Run) -> str:
     if not judged or trained != judged:
         return ""
     return (
-        "Training and test cases come from one data set. How the model does at another hospital, on another machine "
-        "or on other patients is not known."
+        f"Training and {cohort.judged(run)} come from one data set. How the model does at another hospital, on another "
+        "machine or on other patients is not known."
     )
 
 
 def _few(run: gather.Run) -> str:
-    one = decisions.first(run)
-    if one is None or min(one.positives, one.negatives) >= 50:
+    one, people = decisions.first(run), facts.class_sizes(run)
+    sizes = people or one
+    if one is None or sizes is None or min(sizes.positives, sizes.negatives) >= 50:
         return ""
-    return (
-        f"The test set has {one.positives} positive and {one.negatives} negative {one.unit}; differences smaller "
-        "than the intervals are not shown."
-    )
+    told = checks.class_sizes(run) or f"{one.positives} positive and {one.negatives} negative {one.unit}"
+    return f"The {cohort.judged(run)} are {told}; differences smaller than the intervals are not shown."
 
 
 def _scope(run: gather.Run) -> str:
@@ -72,14 +76,28 @@ def _spacing(run: gather.Run) -> str:
 
 
 def _groups(run: gather.Run) -> str:
-    small = groups.smallest(run)
+    small = _small(run)
     missing = [kind for kind in ("age", "sex", "scanner") if run.cases and kind not in groups.levels(run)]
     texts = []
     if small:
-        texts.append(f"Too few cases to judge: {wording.listed(small[:6])}.")
+        texts.append(f"Too few patients to judge: {wording.listed(small[:6])}.")
     if missing:
         texts.append(f"Whether it is worse for some is unknown by {wording.listed(missing)}, which were not recorded.")
     return " ".join(texts)
+
+
+def _small(run: gather.Run) -> list[str]:
+    """Returns the groups of few patients; of few cases where the patients are not recorded."""
+    counts = {
+        f"{cohort.group_name(kind)} {label}": (figures.get("n_patients", figures.get("n")), "n_patients" in figures)
+        for kind, parts in groups.levels(run).items()
+        for label, figures in parts.items()
+    }
+    return [
+        f"{name} ({wording.counted(count, 'patients' if people else cohort.unit(run))})"
+        for name, (count, people) in counts.items()
+        if isinstance(count, int) and 0 < count < groups.SMALL
+    ]
 
 
 def _calibrated(run: gather.Run) -> str:
@@ -111,5 +129,6 @@ def _failed(run: gather.Run) -> str:
 
 
 _LIMITS: tuple[Callable[[gather.Run], str], ...] = (
-    _synthetic, _unevaluated, _one_source, _few, _scope, _spacing, _groups, _calibrated, _explanations, _failed,
+    _synthetic, _unevaluated, _no_test, _one_source, _few, _scope, _spacing, _groups, _calibrated,
+    _explanations, _failed,
 )  # fmt: skip

@@ -11,7 +11,7 @@ _FIGURES = (
     ("mre_mm", "Mean, mm", 2), ("mre_sd_mm", "SD, mm", 2), ("median_mm", "Median, mm", 2), ("sdr_2mm", "≤ 2 mm", None),
     ("sdr_2_5mm", "≤ 2.5 mm", None), ("sdr_3mm", "≤ 3 mm", None), ("sdr_4mm", "≤ 4 mm", None),
 )  # fmt: skip
-_COUNTS = (("n_points", "Points"), ("n_not_found", "Not found"), ("failures_10mm", "> 10 mm or not found"))
+_COUNTS = (("n_points", "Points"), ("n_not_found", "Not found"), ("failures_10mm", "Failed (> 10 mm)"))
 
 
 def section(run: gather.Run) -> blocks.Section:
@@ -34,7 +34,7 @@ def _table(run: gather.Run) -> blocks.Table:
     if isinstance(parts, Mapping):
         rows += [_row(wording.label(name), part) for name, part in parts.items() if isinstance(part, Mapping)]
     header = ["Landmark", *(title for _, title in _COUNTS), *(title for _, title, _ in _FIGURES)]
-    caption = "Radial errors in millimetres of the native film; shares count points that were not found as wrong"
+    caption = "Radial errors in millimetres of the native film; points that were not found count as failed and wrong"
     return blocks.Table(caption, header, rows, range(1, len(header)))
 
 

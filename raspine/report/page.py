@@ -74,6 +74,9 @@ def render(run: gather.Run, title: str = "") -> str:
             title=title or glance.title(run),
             subtitle=glance.on_whom(run),
             synthetic=bool(run.synthetic),
+            no_test=cohort.no_test(run),
+            no_test_title="Not a test set." if run.split else "Perhaps not a test set.",
+            explorer_note=_explorer_note(run),
             research=limits.RESEARCH,
             synthetic_note=limits.SYNTHETIC,
             sections=sections(run),
@@ -82,6 +85,22 @@ def render(run: gather.Run, title: str = "") -> str:
             script=markupsafe.Markup(script),
             script_hash=_hash(script),
         )
+    )
+
+
+def _explorer_note(run: gather.Run) -> str:
+    """Returns what the figures at another threshold are worth."""
+    who = cohort.judged(run).replace("cases", "patients")
+    found = [one.state for one in checks.all_of(run) if one.name == checks.THRESHOLD]
+    if run.split == "test" and found == [checks.PASSED]:
+        return (
+            f"Computed from the {who}' risks. The frozen threshold was chosen on other patients and is the only one "
+            "whose figures count: a threshold that looks best here was chosen on the test set, and its figures would "
+            "be too good."
+        )
+    return (
+        f"Computed from the {who}' risks. Only a threshold that was chosen beforehand, on other patients, gives "
+        f"figures that count: one that looks best here was chosen on the {who}, and its figures would be too good."
     )
 
 

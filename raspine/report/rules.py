@@ -1,6 +1,7 @@
 """The rule of each distance: where it turns, and on which side a value is pathological."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,15 +17,32 @@ class Rule:
     Attributes:
       threshold: mm; None where no rule is known.
       sign: 1 where large values are pathological, -1 where small ones are.
+      strict: whether the threshold itself is not pathological.
     """
 
     threshold: float | None
     sign: int
+    strict: bool = True
 
     @property
     def side(self) -> str:
         """`above` or `below`."""
         return "above" if self.sign > 0 else "below"
+
+    @property
+    def cut(self) -> float | None:
+        """The first pathological value, mm: the threshold, or the number next to it where that is not; None unknown."""
+        if self.threshold is None or not self.strict:
+            return self.threshold
+        return math.nextafter(self.threshold, self.sign * math.inf)
+
+    @property
+    def words(self) -> str:
+        """The rule as `> 3 mm`, empty where none is known."""
+        if self.threshold is None:
+            return ""
+        comparison = {(1, True): ">", (1, False): "≥", (-1, True): "<", (-1, False): "≤"}[self.sign, self.strict]
+        return f"{comparison} {self.threshold:g} mm"
 
 
 def of(run: gather.Run, name: str) -> Rule:
@@ -39,8 +57,9 @@ def of(run: gather.Run, name: str) -> Rule:
         for one in distances if isinstance(distances, list) else ():
             if isinstance(one, Mapping) and one.get("name") == name:
                 threshold = wording.as_number(one.get("threshold_mm"))
-                sign = -1 if str(one.get("comparison", ">")).startswith("<") else 1
-                return Rule(threshold if threshold > 0 else None, sign)
+                comparison = str(one.get("comparison", ">"))
+                sign = -1 if comparison.startswith("<") else 1
+                return Rule(threshold if threshold > 0 else None, sign, not comparison.endswith("="))
     return Rule(None, -1 if name in _BELOW else 1)
 
 

@@ -1,6 +1,7 @@
 """Numbers and names as the report writes them."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,8 +14,15 @@ _ABBREVIATIONS = {
     "delong": "DeLong", "delong_logit": "DeLong, logit scale", "obuchowski": "Obuchowski", "newcombe": "Newcombe",
     "obuchowski_logit": "Obuchowski, logit scale", "wilson": "Wilson",
     "layercam": "LayerCAM", "saliency": "Saliency", "smoothgrad": "SmoothGrad", "auprc": "AUPRC",
+    "spacing_source": "source of the spacing",
 }  # fmt: skip
-_COUNTED = {"films": "film", "studies": "study", "patients": "patient", "rows": "row", "records": "record"}
+_COUNTED = {
+    "films": "film", "studies": "study", "patients": "patient", "rows": "row", "records": "record", "maps": "map",
+    "annotators": "annotator", "inputs": "input",
+}  # fmt: skip
+_DECIMAL = re.compile(r"(?<![\w.])-?\d+(?:\.\d{5,}|(?:\.\d+)?e[-+]?\d+)(?!\w)")
+_MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")
+_ONE_DEGREE = re.compile(r"\b1 degrees\b")
 
 
 def as_number(value: Any) -> float:
@@ -30,7 +38,10 @@ def as_number(value: Any) -> float:
 def number(value: Any, digits: int = 2) -> str:
     """Returns a number with so many digits behind the point, a dash where there is none."""
     known = as_number(value)
-    return f"{known:.{digits}f}".replace("-", "\u2212") if math.isfinite(known) else UNKNOWN
+    if not math.isfinite(known):
+        return UNKNOWN
+    written = f"{known:.{digits}f}"
+    return written.lstrip("-") if float(written) == 0 else written.replace("-", "\u2212")
 
 
 def share(value: Any) -> str:
@@ -96,6 +107,18 @@ def label(name: Any) -> str:
 def sentence(text: str) -> str:
     """Returns text with a capital at its start."""
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def decimals(value: Any) -> int:
+    """Returns how many digits behind the point a figure of any size needs: three below 0.1, else two."""
+    return 3 if abs(as_number(value)) < 0.1 else 2
+
+
+def told(text: str) -> str:
+    """Returns a sentence of a file as the page writes it: a capital first, short numbers, known abbreviations."""
+    short = _DECIMAL.sub(lambda found: number(found[0], decimals(found[0])), text.strip())
+    plain = _ONE_DEGREE.sub("1 degree", _MINUS.sub("\u2212", short))
+    return sentence(re.sub(r"\bauprc\b", _ABBREVIATIONS["auprc"], plain))
 
 
 def counted(count: int, what: str) -> str:

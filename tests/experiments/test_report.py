@@ -29,6 +29,7 @@ def test_it_writes_page_and_card_and_replaces_older_ones(
 
 def test_wrong_flags_are_told_in_one_line(folder: pathlib.Path, start_many: Callable, tmp_path: pathlib.Path) -> None:
     (tmp_path / "empty").mkdir()
+    films = report_folders.data(tmp_path / "films", "films", ["P1"])
     output = f"--output={tmp_path / 'report.html'}"
     lines = {
         "--output must have a value": [f"--run={folder}"],
@@ -36,6 +37,10 @@ def test_wrong_flags_are_told_in_one_line(folder: pathlib.Path, start_many: Call
         "is not a folder": [f"--run={tmp_path / 'none'}", output],
         "--training:": [f"--run={folder}", output, f"--training={tmp_path / 'empty'}"],
         "--output is a file": [f"--run={folder}", f"--output={tmp_path}"],
+        "'/proc/x.html' cannot be written": [f"--run={folder}", "--output=/proc/x.html"],
+        "cannot be written: Not a directory": [f"--run={folder}", f"--output={folder / 'summary.json' / 'x.html'}"],
+        "--card is a file": [f"--run={folder}", output, "--card=/dev/null"],
+        "--data: ": [f"--run={folder}", output, f"--data={films}"],
         "two files": [f"--run={folder}", output, f"--card={tmp_path / 'report.html'}"],
         "unexpected argument": [f"--run={folder}", output, "more"],
     }
@@ -57,3 +62,12 @@ def test_a_damaged_run_ends_with_status_1(start_many: Callable, tmp_path: pathli
     assert error.count("\n") == 1
     assert "run.json' is damaged" in error
     assert not output.exists()
+
+
+def test_a_damaged_table_ends_with_status_1(start_many: Callable, tmp_path: pathlib.Path) -> None:
+    run = report_folders.studies(tmp_path / "run")
+    (run / "studies.csv").write_text("study,outcome,risk\nS1,1,abc\n")
+    status, _, error = start_many("experiments.report", [[f"--run={run}", f"--output={tmp_path / 'report.html'}"]])[0]
+    assert status == 1
+    assert error.count("\n") == 1
+    assert "studies.csv' is damaged: row 2, column 'risk'" in error

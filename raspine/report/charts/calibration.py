@@ -1,4 +1,4 @@
-"""Calibration: how often what was foretold came true."""
+"""Calibration: how often what was predicted came true."""
 
 from collections.abc import Mapping
 from typing import Any, TypedDict
@@ -22,7 +22,7 @@ class CalibrationBins(TypedDict):
 
     Attributes:
       mean_risk: float64 [group].
-      observed: float64 [group], share with the event.
+      observed: float64 [group], share with the outcome.
       low: float64 [group], end of the share's interval.
       high: float64 [group], end of the share's interval.
       counts: float64 [group], patients.
@@ -69,7 +69,7 @@ def calibration(
     name: str = "calibration",
     title: str = "Calibration",
 ) -> Chart:
-    """Returns the observed share over the foretold risk by groups of patients, above a histogram of the risks.
+    """Returns the observed share over the predicted risk by groups of patients, above a histogram of the risks.
 
     Args:
       risks: float [patient], 0..1.
@@ -94,7 +94,7 @@ def calibration(
     numbers, positive = scored.checked(risks, outcomes)
     if numbers.min() < 0 or numbers.max() > 1:
         return style.empty(name, title, "the scores are no risks: some are not between 0 and 1")
-    figure, axes = style.square("", "Observed share of events")
+    figure, axes = style.square("", "Observed share with the outcome")
     axes.tick_params(labelbottom=False)
     _bins(axes, columns)
     style.extend(figure, _HISTOGRAM + 8)
@@ -106,14 +106,15 @@ def calibration(
         ("mean risk", "observed", "low", "high", "patients"),
         tuple((*map(float, row[:4]), int(row[4])) for row in zip(*columns, strict=True)),
     )
-    gap = float(positive.mean() - numbers.mean())
+    gap = float(numbers.mean() - positive.mean())
     stated = f"mean risk {number.plain(float(numbers.mean()))}, observed {number.plain(float(positive.mean()))}"
     return style.finished(
         figure,
         name,
         title,
         f"Calibration of {numbers.size} risks: {'; '.join([stated, *words])}.",
-        f"On the dashed line risks are right; above it they are too low. Observed minus foretold: {number.plain(gap)}.",
+        f"On the dashed line risks are right; above it they are too low. Mean predicted risk minus "
+        f"observed share: {number.plain(gap, 3)}.",
         table,
     )
 
@@ -126,7 +127,7 @@ def _bins(axes: Axes, columns: list[NDArray[np.float64]]) -> None:
 
 
 def _histogram(axes: Axes, risks: NDArray[np.float64], positive: NDArray[np.bool_]) -> None:
-    """Events upwards, others downwards: two shades of grey on paper, and two directions."""
+    """Outcomes upwards, others downwards: two shades of grey on paper, and two directions."""
     edges = np.linspace(0, 1, 26)
     up, down = (np.histogram(risks[chosen], edges)[0] for chosen in (positive, ~positive))
     axes.bar(edges[:-1], up, 0.034, align="edge", color=style.VERMILLION)
@@ -136,7 +137,7 @@ def _histogram(axes: Axes, risks: NDArray[np.float64], positive: NDArray[np.bool
     axes.set(xlim=(-0.02, 1.02), ylim=(-1.1 * most, 1.1 * most), xticks=(0, 0.2, 0.4, 0.6, 0.8, 1))
     axes.set_yticks([-most, most], [str(most)] * 2)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("Foretold risk")
+    axes.set_xlabel("Predicted risk")
 
 
 def _keys(words: list[str]) -> list[Any]:
@@ -149,6 +150,6 @@ def _keys(words: list[str]) -> list[Any]:
         "markeredgecolor": "white",
     }
     keys = [Line2D([], [], label="groups of patients, 95 % intervals", **handle)]
-    keys += [Line2D([], [], color=style.VERMILLION, label="patients with the event (upwards)", **bar)]
-    keys += [Line2D([], [], color=style.SKY, label="patients without (downwards)", **bar)]
+    keys += [Line2D([], [], color=style.VERMILLION, label="patients with the outcome (upwards)", **bar)]
+    keys += [Line2D([], [], color=style.SKY, label="patients without it (downwards)", **bar)]
     return keys + [Line2D([], [], linestyle="none", label=line) for line in words]

@@ -58,4 +58,6 @@ def _cell_text(cell: Cell) -> str:
         return str(cell)
     if math.isnan(cell):
         return "–"
+    if abs(cell) < 1e-4:
+        return "0" if cell == 0 else "0.0000"
     return f"{cell:.4g}".replace("-", "−").replace("inf", "∞")

@@ -18,6 +18,7 @@ def decision_curve(
     net_benefit: Mapping[str, ArrayLike],
     *,
     chosen: float | None = None,
+    n: int | None = None,
     name: str = "decision_curve",
     title: str = "Decision curve",
 ) -> Chart:
@@ -29,6 +30,7 @@ def decision_curve(
       thresholds: float [threshold], 0..1.
       net_benefit: by name, float [threshold]; `treat all` is drawn in grey, none as zero.
       chosen: threshold of the model, marked.
+      n: patients behind it, for the caption.
       name: of the chart.
       title: of the chart.
 
@@ -62,13 +64,18 @@ def decision_curve(
     style.key(figure, keys)
     header = ("threshold", *lines)
     rows = tuple(tuple(map(float, row)) for row in zip(x, *lines.values(), strict=True))
-    return style.finished(figure, name, title, _words(x, lines, chosen), _CAPTION, Table(header, rows[:: _every(rows)]))
+    return style.finished(
+        figure, name, title, _words(x, lines, chosen), _caption(n), Table(header, rows[:: _every(rows)])
+    )
 
 
-_CAPTION = (
-    "Net benefit counts true positives less false positives weighted by the odds of the threshold. A model is worth "
-    "using where its line lies above both others."
-)
+def _caption(n: int | None) -> str:
+    whom = "" if n is None else f" from {n} patients"
+    return (
+        "Net benefit counts true positives less false positives weighted by the odds of the threshold. Estimated"
+        f"{whom} and drawn without intervals: a line above both others suggests a benefit at that "
+        "threshold; a line can lie there by chance, the more easily the fewer patients there are."
+    )
 
 
 def _every(rows: tuple[tuple[float, ...], ...]) -> int:

@@ -80,7 +80,7 @@ def age_histogram(
         (group, some.size, totals[group] - some.size, _mean(some), *map(int, counts[group]))
         for group, some in members.items()
     )
-    told = "; ".join(f"{group} median {number.plain(_median(some), 0)} years" for group, some in members.items())
+    told = "; ".join(f"{group} median {_age(_median(some))} years" for group, some in members.items())
     caption = "Bars are shares of the group's patients with a known age."
     if edges[-1] > _OLDEST:
         caption += " 90 stands for 90 and older."
@@ -95,8 +95,12 @@ def _median(values: NDArray[np.float64]) -> float:
     return float(np.median(values)) if values.size else float("nan")
 
 
+def _age(years: float) -> str:
+    return f"{years:g}" if np.isfinite(years) else number.plain(years)
+
+
 def _age_words(group: str, values: NDArray[np.float64], missing: int) -> str:
-    words = f"{group}: n = {values.size}, median {number.plain(_median(values), 0)}"
+    words = f"{group}: n = {values.size}, median {_age(_median(values))}"
     return words + (f", {missing} unknown" if missing else "")
 
 

@@ -26,12 +26,14 @@ class ForestRow:
       estimate: its value and interval.
       section: rows of one section stand together below its name.
       n: how many it rests on; None takes the estimate's.
+      few: whether that is too few; None compares n.
     """
 
     label: str
     estimate: Number
     section: str = ""
     n: int | None = None
+    few: bool | None = None
 
     @property
     def figure(self) -> Estimate:
@@ -45,7 +47,7 @@ class ForestRow:
 
     def is_small(self, small: int) -> bool:
         """Whether it is known to rest on fewer than so many."""
-        return 0 < self.count < small
+        return 0 < self.count < small if self.few is None else self.few
 
 
 def forest(
@@ -56,6 +58,8 @@ def forest(
     small: int = 10,
     logarithmic: bool = False,
     digits: int = 2,
+    unit: str = "n",
+    few_means: str = "",
     name: str = "forest",
     title: str = "Figures with their intervals",
 ) -> Chart:
@@ -68,6 +72,8 @@ def forest(
       small: below so many a row is marked as resting on few.
       logarithmic: whether ratios are shown.
       digits: decimals of the figures.
+      unit: what n counts, above its column.
+      few_means: what a mark says, such as `fewer than 10 patients`.
       name: of the chart.
       title: of the chart.
     """
@@ -78,6 +84,7 @@ def forest(
         small,
         logarithmic,
         digits,
+        (unit, few_means),
         name,
         title,
     )
@@ -90,6 +97,8 @@ def group_errors(
     value_name: str = "mean radial error, mm",
     small: int = 10,
     digits: int = 2,
+    unit: str = "n",
+    few_means: str = "",
     name: str = "group_errors",
     title: str = "Error by group of patients",
 ) -> Chart:
@@ -101,10 +110,12 @@ def group_errors(
       value_name: of the horizontal axis, with its unit.
       small: below so many a row is marked as resting on few.
       digits: decimals of the figures.
+      unit: what n counts, above its column.
+      few_means: what a mark says, such as `fewer than 10 patients`.
       name: of the chart.
       title: of the chart.
     """
-    return _forest(rows, overall, value_name, small, False, digits, name, title)
+    return _forest(rows, overall, value_name, small, False, digits, (unit, few_means), name, title)
 
 
 @style.styled
@@ -115,6 +126,7 @@ def _forest(
     small: int,
     logarithmic: bool,
     digits: int,
+    words: tuple[str, str],
     name: str,
     title: str,
 ) -> Chart:
@@ -131,14 +143,20 @@ def _forest(
     for row, place in zip(rows, places, strict=True):
         _row(axes, row, place, small, digits)
     _headings(axes, rows, places)
-    _columns(axes, value_name)
+    _columns(axes, value_name, words[0])
+    few = words[1] or f"fewer than {small}"
     flagged = any(row.is_small(small) for row in rows)
     table = Table(
-        ("section", "group", "value", "low", "high", "n", "note"),
+        ("section", "group", "value", "low", "high", words[0], "note"),
         tuple((row.section, row.label, *number.cells(row.estimate), row.count, row.figure.note) for row in rows),
     )
     return style.finished(
-        figure, name, title, _spoken(title, known, value_name, digits), _caption(line, small, flagged, digits), table
+        figure,
+        name,
+        title,
+        _spoken(title, known, value_name, digits),
+        _caption(line, few if flagged else "", digits),
+        table,
     )
 
 
@@ -216,13 +234,13 @@ def _headings(axes: Axes, rows: Sequence[ForestRow], places: Sequence[float]) ->
             )
 
 
-def _columns(axes: Axes, value_name: str) -> None:
+def _columns(axes: Axes, value_name: str, unit: str) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(value_name[:1].upper() + value_name[1:])
     words: dict[str, Any] = {"transform": axes.transAxes, "va": "bottom", "color": style.QUIET, "fontsize": style.SMALL}
     height = 1 + 4 / (axes.get_ylim()[0])
-    axes.text((_COUNT - _FROM) / (_TO - _FROM), height, "n", ha="right", **words)
+    axes.text((_COUNT - _FROM) / (_TO - _FROM), height, unit, ha="right", **words)
     axes.text((_TO + 8 - _FROM) / (_TO - _FROM), height, "95 % interval", **words)
 
 
@@ -235,10 +253,10 @@ def _spoken(title: str, rows: Sequence[ForestRow], value_name: str, digits: int)
     return f"{title}, {value_name}, {len(rows)} rows: {', '.join(ends if len(rows) > 1 else ends[:1])}."
 
 
-def _caption(line: Number, small: int, flagged: bool, digits: int) -> str:
+def _caption(line: Number, few: str, digits: int) -> str:
     parts = ["Dots are estimates, lines their 95 % intervals."]
     if number.estimate_of(line).is_defined:
         parts.append(f"The dashed line is {number.text(line, digits)}.")
-    if flagged:
-        parts.append(f"* and an open dot: fewer than {small}; such a figure says little.")
+    if few:
+        parts.append(f"* and an open dot: {few}; such a figure says little.")
     return " ".join(parts)

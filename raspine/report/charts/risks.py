@@ -21,11 +21,11 @@ def risks_by_outcome(
     threshold: float | None = None,
     studies: Sequence[str] | None = None,
     patients: Sequence[str] | None = None,
-    labels: tuple[str, str] = ("no event", "event"),
+    labels: tuple[str, str] = ("without the outcome", "with the outcome"),
     name: str = "risks",
     title: str = "Risks by outcome",
 ) -> Chart:
-    """Returns the risks of patients without and with the event, with medians and the threshold.
+    """Returns the risks of patients without and with the outcome, with medians and the threshold.
 
     Args:
       risks: float [study].

@@ -92,6 +92,9 @@ def roc(
     threshold: float | None = None,
     band: Band | None = None,
     operating: Mapping[str, Number] | None = None,
+    rule: str = "",
+    descending: bool = False,
+    counts: str = "",
     name: str = "roc",
     title: str = "ROC curve",
 ) -> Chart:
@@ -104,6 +107,9 @@ def roc(
       threshold: positive from here up; None leaves the operating point out.
       band: around the curve.
       operating: `sensitivity` and `specificity` at the threshold, with intervals; counted where missing.
+      rule: words for the threshold; by default its number.
+      descending: whether scores are measurements with the sign turned; the table turns it back.
+      counts: how many are positive, for the caption; counted where empty.
       name: of the chart.
       title: of the chart.
 
@@ -123,10 +129,11 @@ def roc(
     words = f"AUC {number.text(area)}"
     if threshold is not None:
         x, y = _operating(scores, outcomes, threshold)
-        keys.append(_mark(axes, x, y, f"threshold {_short(threshold)}\n{_rates(operating or {}, y, 1 - x)}"))
-        words += f"; at the threshold {_short(threshold)} {_rates(operating or {}, y, 1 - x, ' and ')}"
+        rule = rule or f"threshold {_short(threshold)}"
+        keys.append(_mark(axes, x, y, f"{rule}\n{_rates(operating or {}, y, 1 - x)}"))
+        words += f"; at the {rule} {_rates(operating or {}, y, 1 - x, ' and ')}"
     style.key(figure, keys)
-    counts = f"{int(positive.sum())} of {positive.size} positive"
+    counts = counts or f"{int(positive.sum())} of {positive.size} positive"
     return style.finished(
         figure,
         name,
@@ -134,7 +141,7 @@ def roc(
         f"ROC curve: {words}; {counts}.",
         f"{counts[0].upper()}{counts[1:]}. The dashed diagonal is chance."
         + (f" Shaded: {band.method}." if band else ""),
-        _table(("1 − specificity", "sensitivity", "threshold"), curve),
+        _table(("1 − specificity", "sensitivity", "threshold"), curve, -1 if descending else 1),
     )
 
 
@@ -174,9 +181,9 @@ def _rates(given: Mapping[str, Number], sensitivity: float, specificity: float, 
     return joint.join(f"{rate} {number.text(given.get(rate, value))}" for rate, value in counted.items())
 
 
-def _table(header: tuple[str, str, str], curve: curves.Curve) -> Table:
+def _table(header: tuple[str, str, str], curve: curves.Curve, sign: int = 1) -> Table:
     chosen = np.unique(np.linspace(0, curve.x.size - 1, min(_POINTS, curve.x.size)).round().astype(int))
-    rows = ((float(curve.x[i]), float(curve.y[i]), float(curve.thresholds[i])) for i in chosen)
+    rows = ((float(curve.x[i]), float(curve.y[i]), sign * float(curve.thresholds[i])) for i in chosen)
     return Table(header, tuple(rows))
 
 

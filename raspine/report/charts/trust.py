@@ -43,7 +43,14 @@ def _field(axes: Axes, row: int, column: int, value: float, verdict: str) -> Non
     fill, hatch = _FILLS[verdict]
     look: dict[str, Any] = {"facecolor": fill, "hatch": hatch, "edgecolor": style.HATCH, "linewidth": 0}
     axes.add_patch(Rectangle((column + 0.02, row + 0.04), 0.96, 0.92, **look))
-    axes.text(column + 0.5, row + 0.34, number.plain(value), ha="center", va="center", weight="bold")
+    axes.text(
+        column + 0.5,
+        row + 0.34,
+        number.plain(value, 3 if abs(value) < 0.1 else 2),
+        ha="center",
+        va="center",
+        weight="bold",
+    )
     axes.text(column + 0.5, row + 0.71, verdict, ha="center", va="center", fontsize=style.SMALL)
 
 
@@ -55,7 +62,7 @@ def trust_strip(
     verdicts: Sequence[Sequence[str]],
     *,
     name: str = "trust",
-    title: str = "Which explanations hold",
+    title: str = "Which checks the explanations pass",
 ) -> Chart:
     """Returns a field for each method and check with its figure and its verdict.
 

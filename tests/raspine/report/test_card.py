@@ -1,4 +1,6 @@
+import json
 import pathlib
+import re
 
 import pytest
 import report_folders
@@ -66,3 +68,25 @@ def test_markdown_keeps_names_as_text(tmp_path: pathlib.Path) -> None:
     assert "<img" not in text
     assert "&lt;script&gt;" in text
     assert markdown.plain("a\n# b <c> [d](e) `f` | g & h") == r"a \# b &lt;c&gt; \[d\](e) \`f\` \| g &amp; h"
+
+
+def test_both_looks_of_a_refined_run_are_told(tmp_path: pathlib.Path) -> None:
+    run = report_folders.films(tmp_path / "run")
+    path = run / "summary.json"
+    locator = {"recipe": {**report_folders.RECIPE, "epochs": 11, "height": 192, "seed": 9}, "start": None, "epoch": 8}
+    model = {"task": "subluxation", "recipe": report_folders.RECIPE, "start": "ab", "locator": locator}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model": model}))
+    told = answers(read(run))
+    assert told["Model details", "Kind"].count("HRNet-W16 (small)") == 2
+    assert "192 × 64 pixels, on the whole film" in told["Model details", "Kind"]
+    assert "First look: 11 epochs" in told["Model details", "Training"]
+    assert "Second look: 3 epochs" in told["Model details", "Training"]
+    assert "epoch 8 kept" in told["Model details", "Training"]
+    assert told["Model details", "Start"].startswith("First look: random weights.")
+
+
+def test_figures_by_group_say_what_they_rest_on(run: gather.Run) -> None:
+    unit = "films" if run.films else "studies"
+    assert re.search(
+        rf"women [^;]+\(n = \d+ {unit} of \d+ patients\)", answers(run)["Quantitative analyses", "By group"]
+    )

@@ -195,6 +195,15 @@ class TestRoc:
         point = "at the threshold 0.38 sensitivity 0.50 and specificity 0.50"
         assert chart.alternative == f"ROC curve: AUC 0.75 [0.20, 1.00]; {point}; 2 of 4 positive."
 
+    def test_a_measurement_keeps_its_sign_and_its_rule(self) -> None:
+        found, outcomes = np.array([10.0, 13.0, 14.0, 20.0]), [1, 1, 0, 0]
+        chart = charts.roc(
+            -found, outcomes, threshold=-13.0, rule="rule: SAC ≤ 13 mm", descending=True, counts="2 of 4 films positive"
+        )
+        assert {cut for _, _, cut in chart.table.rows} <= {-np.inf, *found}
+        assert "at the rule: SAC ≤ 13 mm sensitivity 1.00 and specificity 1.00" in chart.alternative
+        assert chart.caption.startswith("2 of 4 films positive. ")
+
     def test_several_models(self) -> None:
         chart = sample("rocs")
         assert row(chart, "ResNet-101")[1:] == (0.8, pytest.approx(0.7), pytest.approx(0.9))
@@ -264,15 +273,15 @@ class TestRisks:
         chart = charts.risks_by_outcome(
             [0.1, 0.3, 0.8], [0, 0, 1], studies=["S1", "S2", "S3"], patients=["P1", "P1", "P2"]
         )
-        assert row(chart, "no event") == ("no event", 2, pytest.approx(0.2), pytest.approx(0.15), pytest.approx(0.25))
-        assert row(chart, "event")[:3] == ("event", 1, 0.8)
+        assert row(chart, "without the outcome")[1:] == (2, *map(pytest.approx, (0.2, 0.15, 0.25)))
+        assert row(chart, "with the outcome")[1:3] == (1, 0.8)
         points = [use for use in tree(chart).iter(f"{SVG}use") if use.get("data-study")]
         assert {use.get("data-study"): use.get("data-patient") for use in points} == {
             "S1": "P1",
             "S2": "P1",
             "S3": "P2",
         }
-        assert {said(use) for use in points} >= {"study S3, patient P2: risk 0.800, event"}
+        assert {said(use) for use in points} >= {"study S3, patient P2: risk 0.800, with the outcome"}
 
     def test_confusion_table(self) -> None:
         chart = sample("undecided")
@@ -344,6 +353,13 @@ class TestGroups:
 
 
 class TestCohort:
+    def test_a_mark_says_what_is_few(self) -> None:
+        rows = [ForestRow("women", 0.7, "sex", 40, few=True), ForestRow("men", 0.7, "sex", 4, few=False)]
+        chart = charts.forest(rows, value_name="AUC", unit="patients", few_means="fewer than 10 with the outcome")
+        assert [row.is_small(10) for row in rows] == [True, False]
+        assert "* and an open dot: fewer than 10 with the outcome;" in chart.caption
+        assert chart.table.header[5] == "patients"
+
     def test_flow_table(self) -> None:
         chart = charts.cohort_flow([FlowStep("found", 10, "", [("blurred", 3)]), FlowStep("kept", 7)])
         assert chart.table.rows == (("found", 10, ""), ("left out: blurred", 3, ""), ("kept", 7, ""))
@@ -357,6 +373,10 @@ class TestCohort:
         assert chart.table.header[4:] == ("40–49", "50–59", "60–69", "70–79", "80–89", "90+")
         assert chart.table.rows[0] == ("train", 3, 0, pytest.approx(176 / 3), 2, 0, 0, 0, 0, 1)
         assert chart.table.rows[1][:3] == ("test", 0, 1)
+
+    def test_a_median_between_two_ages_keeps_its_half(self) -> None:
+        chart = charts.age_histogram([62, 63, 50, 50], ["test", "test", "train", "train"])
+        assert "test median 62.5 years; train median 50 years" in chart.alternative
 
     def test_categories(self) -> None:
         chart = charts.category_bars(["F", "F", "M", ""], ["train", "test", "train", "train"], order=("train", "test"))

@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 
 import pytest
@@ -71,3 +72,25 @@ def test_a_training_run_leaves_the_rest_to_the_authors(tmp_path: pathlib.Path) -
     assert claim["25"].state == checklists.FILLED
     for number in ("20", "32", "35", "36", "37", "38", "39"):
         assert claim[number].state == checklists.AUTHORS
+
+
+def test_facts_that_answer_nothing_are_left_to_the_authors(run: gather.Run) -> None:
+    unrefused = dataclasses.replace(run, refused=[], data={**run.data, "refused": 0, "reasons": {}})
+    claim, tripod = (filled(unrefused, name) for name in checklists.NAMES)
+    for item in (claim["8"], tripod["6b"], tripod["27a"]):
+        assert item.state == checklists.AUTHORS
+    assert not any("Stated:" in one.text for one in (*claim.values(), *tripod.values()))
+    assert tripod["16"].text == "Both are parts of one data set."
+
+
+@pytest.mark.parametrize(
+    ("annotators", "text"),
+    [
+        (["exact"], "Exact points of the phantom; nobody annotated."),
+        (["anna"], "Landmarks of 1 annotator."),
+        (["anna", "ben"], "Landmarks of 2 annotators, joined by mean."),
+    ],
+)
+def test_the_reference_is_named(run: gather.Run, annotators: list[str], text: str) -> None:
+    data = {**run.data, "options": {"annotators": annotators, "consensus": "mean"}}
+    assert answers.all_of(dataclasses.replace(run, data=data))["reference"] == text
