@@ -115,7 +115,7 @@ def _evaluate(work: pathlib.Path, model: str) -> None:
         f"--masks={work / 'masks'}",
         "--method=gradcam,gradcam++,layercam,saliency",
         "--checks=all",
-        "--check_studies=12",
+        "--check_studies=16",
         f"--output_dir={work / 'explained'}",
     )
 
