@@ -21,6 +21,8 @@ class Plan:
       matrix: rows and columns that the scanners acquire; 0 for their own.
       size: (rows, columns) of the slices.
       pixel_mm: of the slices.
+      methods: of the explanation, the first one is Grad-CAM.
+      check_studies: whose maps are checked.
       flagfile: of the training.
       seed: of the patients and the training.
     """
@@ -34,6 +36,8 @@ class Plan:
     pixel_mm: float
     flagfile: pathlib.Path
     seed: int
+    methods: tuple[str, ...] = ("gradcam", "gradcam++", "layercam", "saliency")
+    check_studies: int = 16
 
     @property
     def patients(self) -> int:
@@ -59,7 +63,7 @@ def run(work: pathlib.Path, results: pathlib.Path, plan: Plan) -> None:
         f"--output_dir={work / 'run'}",
         f"--seed={plan.seed}",
     )
-    _evaluate(work, model)
+    _evaluate(work, model, plan)
     _predict(work, model, plan)
     _collect(work, results)
     steps.report(results)
@@ -92,7 +96,7 @@ def _make_records(work: pathlib.Path, plan: Plan) -> None:
     )
 
 
-def _evaluate(work: pathlib.Path, model: str) -> None:
+def _evaluate(work: pathlib.Path, model: str, plan: Plan) -> None:
     studies, data = work / "studies", f"--data={work / 'records'}"
     truth = phantom_truth.of_data(studies, work / "names.csv")
     phantom_truth.write_reference(work / "bayes.csv", truth)
@@ -113,9 +117,9 @@ def _evaluate(work: pathlib.Path, model: str) -> None:
         data,
         "--split=test",
         f"--masks={work / 'masks'}",
-        "--method=gradcam,gradcam++,layercam,saliency",
+        f"--method={','.join(plan.methods)}",
         "--checks=all",
-        "--check_studies=16",
+        f"--check_studies={plan.check_studies}",
         f"--output_dir={work / 'explained'}",
     )
 

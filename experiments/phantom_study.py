@@ -58,6 +58,7 @@ def _plan() -> deformity_road.Plan:
         pixel_mm=1.0,
         flagfile=pathlib.Path(_FLAGFILE.value),
         seed=_SEED.value,
+        methods=("gradcam",),
     )
 
 

@@ -28,7 +28,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     (folder / "tiny.flags").write_text(FLAGS)
     plan = deformity_road.Plan(
         train=12, validation=6, test=8, unseen=1, matrix=64, size=(64, 80), pixel_mm=3.0,
-        flagfile=folder / "tiny.flags", seed=3,
+        flagfile=folder / "tiny.flags", seed=3, methods=("gradcam",), check_studies=2,
     )  # fmt: skip
     work = folder / "work"
     work.mkdir()
@@ -79,6 +79,16 @@ def test_every_study_keeps_its_outcome_and_its_best_possible_score(results: path
 def test_the_road_leaves_a_model_that_loads(results: pathlib.Path) -> None:
     model = risk.load(results / "results" / "best")
     assert (model.settings.height, model.settings.choice.pixel_mm) == (64, 3.0)
+
+
+def test_the_road_ends_with_a_page_about_itself(results: pathlib.Path) -> None:
+    page = (results / "results" / "report.html").read_text()
+    assert "Synthetic data." in page
+    assert "Grad-CAM" in page
+    assert (results / "results" / "model_card.md").read_text().startswith("#")
+    assert {path.name for path in (results / "results" / "data").iterdir()} == {
+        "dataset.json", "records.csv", "refused.csv",
+    }  # fmt: skip
 
 
 def test_every_series_of_other_patients_is_sorted_out(results: pathlib.Path) -> None:
