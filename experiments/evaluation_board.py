@@ -2,29 +2,56 @@
 
 import math
 import pathlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
-from raspine import board, drawing
-from raspine.evaluation import keypoints
+from raspine import board, drawing, landmarks
+from raspine.evaluation import confusion, keypoints, risk_figures
 
 _STEP = 0
 _SEPARATE = ("threshold", "confidence")
 
 
-def films(folder: pathlib.Path, facts: Mapping[str, Any], pictures: Mapping[str, drawing.Picture]) -> None:
-    """Writes the figures of landmarks and the best, median and worst films.
+Curves = Mapping[str, tuple[NDArray[Any], NDArray[Any]]]
+
+
+def films(
+    folder: pathlib.Path, facts: Mapping[str, Any], pictures: Mapping[str, drawing.Picture], curves: Curves
+) -> None:
+    """Writes the figures of landmarks, the best, median and worst films, and what the verdicts are worth.
 
     Args:
       folder: of the events.
       facts: of summary.json.
       pictures: uint8 [height, width, 3] by rank.
+      curves: of `ranked`.
     """
-    _write(folder, facts, board.Shown(pictures={f"films/{rank}": one[None] for rank, one in pictures.items()}))
+    shown = {f"films/{rank}": one[None] for rank, one in pictures.items()}
+    shown |= {f"verdict/{name}": _matrix(found["confusion"])[None] for name, found in facts["diagnosis"].items()}
+    _write(folder, facts, board.Shown(pictures=shown, precision_recall=curves))
+
+
+def ranked(films: keypoints.Films, schema: landmarks.Schema) -> Curves:
+    """Returns by distance the true verdicts, and the measured distances as ranks, 1 for the most pathological.
+
+    TensorBoard's precision-recall curves take scores between 0 and 1; ranks keep their order. Films without a true
+    verdict or a measured distance are left out.
+    """
+    truth, found = (schema.measure(points, films.spacing) for points in (films.truth, films.found))
+    verdicts, curves = keypoints.rules(schema, truth), {}
+    for distance in schema.distances:
+        known = (verdicts[distance.name] != keypoints.UNKNOWN) & np.isfinite(found[distance.name])
+        if known.any():
+            sign = -1 if distance.comparison.startswith("<") else 1
+            ranks = stats.rankdata(sign * found[distance.name][known]) / known.sum()
+            curves[distance.name] = verdicts[distance.name][known], ranks
+    return curves
 
 
 def studies(
@@ -73,6 +100,14 @@ def _text(value: float, ends: Any) -> str:
     if not ends or any(end is None for end in ends):
         return text
     return f"{text} [{ends[0]:.4g}, {ends[1]:.4g}]"
+
+
+def _matrix(cells: Mapping[str, int]) -> drawing.Picture:
+    counts = confusion.Confusion(*(cells[name] for name in ("tp", "fn", "fp", "tn")))
+    with tempfile.TemporaryDirectory() as place:
+        path = pathlib.Path(place) / "confusion.png"
+        risk_figures.confusion_matrix(path, counts)
+        return _read(path)
 
 
 def _read(path: pathlib.Path) -> drawing.Picture:

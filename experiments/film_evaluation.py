@@ -69,7 +69,7 @@ def evaluate(request: requests.Request) -> str:
         atomic.write_json(folder / "summary.json", keypoints.as_json(facts))
         _write_tables(folder, films, schema, annotators, subjects)
         pictures = _draw(folder, films, schema, files)
-        evaluation_board.films(folder / loop.BOARD, facts, pictures)
+        evaluation_board.films(folder / loop.BOARD, facts, pictures, evaluation_board.ranked(films, schema))
     return f"{_closing(summary, schema)}: {request.output_dir}"
 
 
