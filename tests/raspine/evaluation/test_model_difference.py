@@ -79,7 +79,7 @@ def test_rows_that_do_not_fit_are_refused(first: list[float], patients: list[str
 
 def test_holm_is_statsmodels_holm() -> None:
     rng = np.random.default_rng(2)
-    for count in range(1, 51):
+    for count in range(1, 51, 4):
         p = rng.random(count) ** 2
         np.testing.assert_allclose(model_difference.holm(p), multitest.multipletests(p, method="holm")[1], atol=1e-12)
     adjusted = model_difference.holm([0.01, np.nan, 0.04])
