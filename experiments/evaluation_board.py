@@ -2,11 +2,9 @@
 
 import math
 import pathlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
@@ -71,7 +69,7 @@ def studies(
       pictures: PNG files.
     """
     curve = {"risk": (np.asarray(outcomes), np.asarray(risks))}
-    drawn = {path.stem: _read(path)[None] for path in pictures}
+    drawn = {path.stem: drawing.read_png(path)[None] for path in pictures}
     _write(folder, facts, board.Shown(pictures=drawn, precision_recall=curve))
 
 
@@ -104,14 +102,4 @@ def _text(value: float, ends: Any) -> str:
 
 def _matrix(cells: Mapping[str, int]) -> drawing.Picture:
     counts = confusion.Confusion(*(cells[name] for name in ("tp", "fn", "fp", "tn")))
-    with tempfile.TemporaryDirectory() as place:
-        path = pathlib.Path(place) / "confusion.png"
-        risk_figures.confusion_matrix(path, counts)
-        return _read(path)
-
-
-def _read(path: pathlib.Path) -> drawing.Picture:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise OSError(f"'{path}' cannot be read.")
-    return picture.astype(np.uint8, copy=False)
+    return drawing.of_figure(lambda path: risk_figures.confusion_matrix(path, counts))

@@ -6,7 +6,9 @@ centre of the top-left pixel.
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+import pathlib
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -101,6 +103,26 @@ def write_png(path: str | os.PathLike[str], picture: Picture) -> None:
         raise ValueError(f"OpenCV could not write a PNG of {picture.shape}.")
     with atomic.atomic_file(path) as aside:
         aside.write_bytes(encoded.tobytes())
+
+
+def read_png(path: str | os.PathLike[str]) -> Picture:
+    """Returns a PNG file as an RGB picture [height, width, 3].
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    picture = cv2.imread(os.fspath(path), cv2.IMREAD_COLOR_RGB)
+    if picture is None:
+        raise OSError(f"the picture '{path}' cannot be read.")
+    return picture.astype(np.uint8, copy=False)
+
+
+def of_figure(draw: Callable[[pathlib.Path], None]) -> Picture:
+    """Returns as a picture what a function draws into a PNG file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "figure.png"
+        draw(path)
+        return read_png(path)
 
 
 def rgb(colour: str) -> Colour:

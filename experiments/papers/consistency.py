@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.papers import figures
 from raspine.evaluation.confusion import Confusion
 
 
@@ -41,6 +42,5 @@ def _fit(
     fits = np.ones(tp.shape, bool)
     for name, text in printed.items():
         counted, total = shares[name]
-        half = 0.5 * 10.0 ** -len(text.partition(".")[2]) * (1 + 1e-9)
-        fits &= (total > 0) & (np.abs(counted - float(text) * total) <= half * total)
+        fits &= (total > 0) & (np.abs(counted - float(text) * total) <= figures.half(text) * total)
     return fits

@@ -110,12 +110,22 @@ class Figure:
 
 def is_rounded(value: float, printed: str) -> bool:
     """Returns whether a printed number can come from a value by rounding to the printed digits."""
-    return _apart(value, printed) <= 0.5 * (1 + 1e-9)  # a half may be rounded either way
+    return abs(value - float(printed)) <= half(printed)
+
+
+def half(printed: str) -> float:
+    """Returns half a unit of the last printed digit; a half may be rounded either way."""
+    return 0.5 * unit(printed) * (1 + 1e-9)
+
+
+def unit(printed: str) -> float:
+    """Returns the worth of the last printed digit, 0.01 for 0.84."""
+    return 10.0 ** -len(printed.partition(".")[2])
 
 
 def _apart(value: float, printed: str) -> float:
     """Returns how many units of the last printed digit lie between."""
-    return abs(value - float(printed)) * 10.0 ** len(printed.partition(".")[2])
+    return abs(value - float(printed)) / unit(printed)
 
 
 def _short(value: float, decimals: int) -> str:

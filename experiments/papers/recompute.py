@@ -13,7 +13,7 @@ from scipy import stats
 
 from experiments.papers import consistency
 from experiments.papers.figures import Figure
-from raspine.evaluation import auc, confusion, intervals, sample_size
+from raspine.evaluation import auc, confusion, intervals, paired_decisions, sample_size
 
 PAPERS = ("deformity", "subluxation")
 _DAYS_A_YEAR = 365.25
@@ -142,22 +142,14 @@ def _years(paper: int, entry: Entry) -> Iterator[Figure]:
     years = entry["days"] / _DAYS_A_YEAR
     note = f"{entry['days']} days in another place"
     yield Figure(
-        paper,
-        "counts",
-        entry["name"],
-        entry["source"],
-        years,
-        entry["printed"],
-        unit="years",
-        note=note,
-        decimals=2,
+        paper, "counts", entry["name"], entry["source"], years, entry["printed"], unit="years", note=note, decimals=2,
         is_least=True,
-    )
+    )  # fmt: skip
 
 
 def _paired(paper: int, entry: Entry) -> Iterator[Figure]:
     one, other = entry["only_model"], entry["only_rater"]
-    p = float(stats.binomtest(one, one + other).pvalue)
+    p = paired_decisions.mcnemar(one, other).p_exact
     note = f"called positive by the model alone {one}, by the clinician alone {other}; films of a patient as if apart"
     yield Figure(paper, "paired", f"p of {entry['name']}, exact", entry["source"], p, note=note)
 
@@ -165,7 +157,7 @@ def _paired(paper: int, entry: Entry) -> Iterator[Figure]:
 def _clusters(paper: int, entry: Entry) -> Iterator[Figure]:
     """Yields the films a patient, and how many independent films they are worth (Kish's design effect)."""
     size = entry["films"] / entry["patients"]
-    effect = 1 + (size - 1) * entry["icc"]
+    effect = sample_size.design_effect(size, entry["icc"])
     yield Figure(paper, "clusters", entry["name"], entry["source"], size, decimals=2)
     yield Figure(
         paper, "clusters", f"independent films that {entry['films']} are worth", entry["source"],

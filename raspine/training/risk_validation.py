@@ -1,14 +1,9 @@
 """Validation of a risk network between epochs: AUC, loss, threshold, ROC and PR curves, confusion matrix, text."""
 
-import pathlib
-import tempfile
-from collections.abc import Callable
-
-import cv2
 import numpy as np
 import tensorflow as tf
 
-from raspine import board, risk, study_records
+from raspine import board, drawing, risk, study_records
 from raspine.evaluation import auc, confusion, operating_point, risk_figures
 from raspine.inputs import studies
 from raspine.training import loop, spread
@@ -66,12 +61,13 @@ def shown(risks: np.ndarray, outcomes: np.ndarray, found: dict[str, float]) -> b
     """
     if len(np.unique(outcomes)) < 2:
         return None
-    threshold = operating_point.youden(risks, outcomes).threshold
+    threshold = found["val_threshold"]
     cells = confusion.at(risks, outcomes, threshold)
-    pictures = {
-        "ROC on the validation studies": _drawn(lambda path: risk_figures.roc(path, risks, outcomes, threshold)),
-        "confusion matrix on the validation studies": _drawn(lambda path: risk_figures.confusion_matrix(path, cells)),
+    drawn = {
+        "ROC": lambda path: risk_figures.roc(path, risks, outcomes, threshold),
+        "confusion matrix": lambda path: risk_figures.confusion_matrix(path, cells),
     }
+    pictures = {f"{title} on the validation studies": drawing.of_figure(draw)[None] for title, draw in drawn.items()}
     rows = {name.removeprefix("val_"): f"{value:.3f}" for name, value in found.items()}
     counts = {"studies": f"{cells.n}", **{name: f"{count}" for name, count in cells.to_dict().items()}}
     return board.Shown(
@@ -92,14 +88,3 @@ def figures(risks: np.ndarray, outcomes: np.ndarray) -> dict[str, float]:
         "val_auc": auc.area(risks, outcomes).value,
         "val_threshold": operating_point.youden(risks, outcomes).threshold,
     }
-
-
-def _drawn(draw: Callable[[pathlib.Path], None]) -> np.ndarray:
-    """Returns uint8 [1, height, width, 3], what a function draws into a PNG file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "drawn.png"
-        draw(path)
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise OSError("a figure of the validation could not be drawn.")
-    return picture[None]
