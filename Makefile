@@ -13,7 +13,7 @@ demo: $(READY)
 	$(BIN)/python -m experiments.demo --output_dir=build/demo
 
 test: $(READY) browser lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The report's pages and charts are looked at in a real browser.
 browser:

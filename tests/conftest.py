@@ -38,6 +38,17 @@ print(json.dumps(results))
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIDE = 64
 
+# The files that take longest, begun first so that no worker is left alone with one of them at the end.
+LONGEST = (
+    "test_strategies.py", "test_deformity_road.py", "test_landmarks_training.py", "test_deformity_training.py",
+    "test_evaluate_studies.py", "test_explain.py", "test_cross_validate.py", "test_survival.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
 
 def smooth(height: int, width: int, seed: int) -> NDArray[np.uint16]:
     """A film-like picture: broad random waves over the full range."""
