@@ -1,0 +1,51 @@
+"""The DICOM objects of a measured film: its report and its overlay.
+
+source = pydicom.dcmread("film.dcm", stop_before_pixels=True)
+for result in objects(source, film, measurement, schema, identity):
+    result.save_as(...)
+"""
+
+import datetime
+
+from pydicom.dataset import Dataset
+
+from raspine import landmarks, measurement
+from raspine.dicom.film import Film
+from raspine.dicom_results import film_report, finishing, images
+from raspine.dicom_results.measured_film import MeasuredFilm
+from raspine.model_identity import ModelIdentity
+
+
+def objects(
+    source: Dataset,
+    film: Film,
+    result: measurement.Measurement,
+    schema: landmarks.Schema,
+    identity: ModelIdentity,
+    *,
+    carry_patient: bool = True,
+    when: datetime.datetime | None = None,
+) -> list[Dataset]:
+    """Returns a film's report (Comprehensive SR) and overlay (Grayscale Softcopy Presentation State).
+
+    The same film and model give the same objects with the same UIDs, apart from `when`. A film stored in colour has no
+    overlay, since a grayscale presentation state cannot be of it.
+
+    Args:
+      source: the film's header; pixels are not needed.
+      film: the same film as it was read.
+      result: what was measured.
+      schema: the landmarks and the rules that the result is by; thresholds that are not the model's own belong into
+        `identity` as well (`model_identity.of_directory`).
+      identity: the model.
+      carry_patient: whether the objects carry the source's patient and study modules, as those for its archive do;
+        without, these are empty and only UIDs lead back.
+      when: what every date says; None for now.
+
+    Raises:
+      ResultError: the header has no valid UIDs, holds a damaged patient, or is not the film's.
+    """
+    with finishing.guarded():
+        case = MeasuredFilm(images.of(source), film, result, schema, identity)
+        made = [film_report.build(case)]
+        return finishing.finished(made, source if carry_patient else None, when)
