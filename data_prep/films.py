@@ -194,7 +194,7 @@ def _prepare(path: pathlib.Path, label: labels.FilmLabels, options: Options) -> 
         png=records.encode_image(_capped(film.pixels, options.max_side)),
         digest=_digest(film.pixels),
         identity=identity,
-        subject=_subject(subject, label),
+        subject=subject.corrected(label.age, label.sex),
         native_size=(height, width),
         landmarks=labels.consensus(points, options.consensus),
         annotators=label.annotators,
@@ -205,11 +205,6 @@ def _prepare(path: pathlib.Path, label: labels.FilmLabels, options: Options) -> 
         flags=film.flags,
         to_file=film.to_native,
     )
-
-
-def _subject(by_header: subjects.Subject, label: labels.FilmLabels) -> subjects.Subject:
-    age = by_header.age if label.age is None else label.age
-    return dataclasses.replace(by_header, age=age, sex=label.sex or by_header.sex)
 
 
 def _check_inside(label: labels.FilmLabels, size: tuple[int, int], schema: landmarks.Schema) -> None:

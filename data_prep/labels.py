@@ -294,7 +294,7 @@ def _position(text: str) -> str:
 def _sex(text: str) -> str:
     if text.casefold() in OTHER_SEX:
         return "O"
-    return {1.0: "F", 0.0: "M"}.get(clinical.parse("sex", text), "")
+    return subject.sex_of(clinical.parse("sex", text))
 
 
 def _spacing(cells: Mapping[str, str]) -> tuple[float, float] | None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from data_prep import manifest
+
 LISTED = 20
 
 
@@ -37,7 +39,7 @@ def print_synthetic(marks: Sequence[bool], plural: str) -> None:
       marks: of each image.
       plural: what they are called.
     """
-    if marks and all(marks):
+    if manifest.is_synthetic(marks):
         print(f"  all {plural} are synthetic by Synthetic Data (0008,001C): no evidence about patients.")
     elif any(marks):
         print(

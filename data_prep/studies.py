@@ -128,8 +128,9 @@ def _tried(order: Order, options: Options) -> tuple[str, Prepared | RefusedStudy
 
 
 def _prepare(order: Order, options: Options) -> Prepared:
-    found = _scan(order, options)
-    row, taken = order.wanted.row, _taken(order.wanted, found.series_uid)
+    found, taken = _scan(order, options)
+    row = order.wanted.row
+    given = dict(zip(clinical.COLUMNS, row.clinical.tolist(), strict=True))
     flags = tuple(dict.fromkeys((*order.wanted.flags, *_damage_flags(order.damage), *found.flags)))
     record = study_records.StudyRecord(
         study=order.study,
@@ -153,34 +154,22 @@ def _prepare(order: Order, options: Options) -> Prepared:
         flags=flags,
         series_uid=found.series_uid,
         series_reason=record.series_reason,
-        subject=_subject(taken.subject, row.clinical),
+        subject=taken.subject.corrected(subjects.capped(given["age"]), subjects.sex_of(given["sex"])),
         scanner=subjects.scanner(taken.subject.maker, taken.field_strength),
         digest=_digest(record.slices),
         serialized=study_records.build(record),
     )
 
 
-def _scan(order: Order, options: Options) -> scan.Scan:
+def _scan(order: Order, options: Options) -> tuple[scan.Scan, Series]:
+    """Returns the slices and the series that they are of, one that says nothing for NIfTI."""
     source, wished = order.wanted.source, order.wanted.row.series_uid
     if not isinstance(source, Study):
-        return scan.of_nifti(source, options.choice)
+        return scan.of_nifti(source, options.choice), Series("")
     candidate = series.choose(source, wished, options.strict)
     if reason := order.damage.reasons.get(candidate.stack.series.uid):
         raise RefusedStudyError(f"a file of the series taken cannot be read, so a slice may be missing: {reason}")
-    return scan.of_study(source, options.choice, gaps=options.gaps, candidate=candidate)
-
-
-def _taken(wanted: Wanted, uid: str) -> Series:
-    """Returns the series that was taken; an empty one for NIfTI."""
-    known = wanted.source.series if isinstance(wanted.source, Study) else ()
-    return next((one for one in known if one.uid == uid), Series(uid))
-
-
-def _subject(by_header: subjects.Subject, columns: NDArray[np.float32]) -> subjects.Subject:
-    """Returns the groups by the clinical columns, by the header where they are empty."""
-    given = dict(zip(clinical.COLUMNS, columns.tolist(), strict=True))
-    age, sex = subjects.capped(given["age"]), {1.0: "F", 0.0: "M"}.get(given["sex"])
-    return dataclasses.replace(by_header, age=by_header.age if age is None else age, sex=sex or by_header.sex)
+    return scan.of_study(source, options.choice, gaps=options.gaps, candidate=candidate), candidate.stack.series
 
 
 def _damage_flags(damage: unreadable.Damage) -> tuple[str, ...]:

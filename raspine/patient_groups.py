@@ -1,4 +1,4 @@
-"""Who is in a data set, by groups: the table records.csv of a data folder, age bands, leaks, demographics.
+"""Who is in a data set, by groups: the table records.csv of a data folder, age bands, leaks.
 
 rows = read("build/records")
 band = group(rows["F00001"], "age")        # 50-59
@@ -14,14 +14,11 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from raspine import atomic
 
 FILE = "records.csv"
 FIELDS = ("id", "patient", "split", "position", "age", "sex", "scanner", "spacing_source", "flags")
 UNKNOWN = "unknown"
-CONTRADICTORY = "contradictory"
 AGE_BANDS = ("under 40", "40-49", "50-59", "60-69", "70-79", "80 and over")
 GROUPS = ("age", "sex", "position", "scanner", "spacing_source")
 _JOINT = "; "
@@ -120,62 +117,6 @@ def leaks(rows: Iterable[Row]) -> list[str]:
     for row in rows:
         splits[row.patient].add(row.split)
     return sorted(patient for patient, there in splits.items() if len(there) > 1)
-
-
-def demographics(rows: Iterable[Row]) -> dict[str, dict[str, Any]]:
-    """Returns who is in each split, splits in the order of their first rows.
-
-    Films and studies are counted by position, scanner and spacing source; patients by age (at their first image) and
-    sex. `age` has `known` (patients), `median`, `quartiles` [first, third] (linear interpolation, Hyndman and Fan, The
-    American Statistician 1996, type 7), and `note`, which says why they are None.
-    """
-    splits: dict[str, list[Row]] = collections.defaultdict(list)
-    for row in rows:
-        splits[row.split].append(row)
-    return {split: _summary(there) for split, there in splits.items()}
-
-
-def _summary(rows: list[Row]) -> dict[str, Any]:
-    patients: dict[str, list[Row]] = collections.defaultdict(list)
-    for row in rows:
-        patients[row.patient].append(row)
-    ages = [_first_age(own) for own in patients.values()]
-    return {
-        "records": len(rows),
-        "patients": len(patients),
-        "age": _age_summary([age for age in ages if age is not None]),
-        "age_bands": _ordered_bands(age_band(age) for age in ages),
-        "sex": _tally(_sex(own) for own in patients.values()),
-        "positions": _tally(group(row, "position") for row in rows),
-        "scanners": _tally(group(row, "scanner") for row in rows),
-        "spacing_sources": _tally(group(row, "spacing_source") for row in rows),
-    }
-
-
-def _first_age(rows: Iterable[Row]) -> int | None:
-    return min((row.age for row in rows if row.age is not None), default=None)
-
-
-def _sex(rows: Iterable[Row]) -> str:
-    known = {row.sex for row in rows} - {""}
-    return CONTRADICTORY if len(known) > 1 else next(iter(known), UNKNOWN)
-
-
-def _age_summary(ages: list[int]) -> dict[str, Any]:
-    if not ages:
-        return {"known": 0, "median": None, "quartiles": None, "note": "no age is known."}
-    low, middle, high = (float(value) for value in np.quantile(ages, [0.25, 0.5, 0.75]))
-    return {"known": len(ages), "median": middle, "quartiles": [low, high], "note": ""}
-
-
-def _ordered_bands(bands: Iterable[str]) -> dict[str, int]:
-    counts = collections.Counter(bands)
-    return {band: counts[band] for band in (*AGE_BANDS, UNKNOWN) if counts[band]}
-
-
-def _tally(words: Iterable[str]) -> dict[str, int]:
-    """Returns how often each word occurs, the unknown ones last."""
-    return dict(sorted(collections.Counter(words).items(), key=lambda item: (item[0] == UNKNOWN, item[0])))
 
 
 def _cells(row: Row) -> dict[str, Any]:

@@ -6,7 +6,6 @@ maker are words of fixed lists.
 
 import dataclasses
 import datetime
-import functools
 import re
 
 from pydicom.dataset import Dataset
@@ -78,6 +77,10 @@ class Subject:
     maker: str = ""
     synthetic: bool = False
 
+    def corrected(self, age: int | None, sex: str) -> "Subject":
+        """Returns the groups with the age and sex that a table gives; None and empty text leave the header's."""
+        return dataclasses.replace(self, age=self.age if age is None else age, sex=sex or self.sex)
+
 
 def of(dataset: Dataset) -> Subject:
     """Returns the groups by a header; unknown where it says nothing that can be understood.
@@ -131,7 +134,11 @@ def capped(age: float) -> int | None:
     return min(int(age), OLDEST) if 0 <= age <= MOST_YEARS else None
 
 
-@functools.lru_cache(maxsize=64)
+def sex_of(female: float) -> str:
+    """Returns F for 1 and M for 0, as `raspine.clinical` reads a sex, and an empty text for NaN."""
+    return {1.0: "F", 0.0: "M"}.get(female, "")
+
+
 def maker(text: str) -> str:
     """Returns the short name of a maker, `other` for one that is not listed, and an empty text for an empty one.
 

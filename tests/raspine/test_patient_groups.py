@@ -2,8 +2,6 @@ import hashlib
 import math
 import pathlib
 
-import numpy as np
-import pandas
 import pytest
 
 from raspine import patient_groups
@@ -90,43 +88,3 @@ def test_leaks_name_patients_in_two_splits() -> None:
     assert patient_groups.leaks(clean) == []
     assert patient_groups.leaks([*clean, Row("d", "P2", "validation"), Row("e", "P1", "test")]) == ["P1", "P2"]
     assert patient_groups.leaks([]) == []
-
-
-def test_demographics_count_patients_by_age_and_sex_and_films_by_the_rest() -> None:
-    rows = [
-        Row("a", "P1", "train", "neutral", 50, "F", "GE", "given"),
-        Row("b", "P1", "train", "flexion", 53, "", "GE", "none"),
-        Row("c", "P2", "train", "", 70, "M", "", "given"),
-        Row("d", "P3", "train", "neutral", None, "", "Agfa", "given"),
-        Row("e", "P4", "train", "neutral", 90, "F", "Agfa", "given"),
-        Row("f", "P4", "train", "neutral", 90, "M", "Agfa", "given"),
-        Row("g", "P5", "test"),
-    ]
-    found = patient_groups.demographics(rows)
-    assert list(found) == ["train", "test"]
-    assert found["train"] == {
-        "records": 6,
-        "patients": 4,
-        "age": {"known": 3, "median": 70.0, "quartiles": [60.0, 80.0], "note": ""},
-        "age_bands": {"50-59": 1, "70-79": 1, "80 and over": 1, "unknown": 1},
-        "sex": {"F": 1, "M": 1, "contradictory": 1, "unknown": 1},
-        "positions": {"flexion": 1, "neutral": 4, "unknown": 1},
-        "scanners": {"Agfa": 3, "GE": 2, "unknown": 1},
-        "spacing_sources": {"given": 5, "none": 1},
-    }
-    assert found["test"]["age"] == {"known": 0, "median": None, "quartiles": None, "note": "no age is known."}
-    assert patient_groups.demographics([]) == {}
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_ages_equal_those_of_pandas(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    number = int(random.integers(1, 30))
-    ages = random.integers(18, 22 + seed, number)
-    patients = random.integers(0, max(1, number // 2), number)
-    rows = [Row(str(i), f"P{patients[i]}", "test", age=int(ages[i])) for i in range(number)]
-    expected = pandas.DataFrame({"patient": patients, "age": ages}).groupby("patient")["age"].min()
-    found = patient_groups.demographics(rows)["test"]["age"]
-    assert found["known"] == len(expected)
-    assert found["median"] == pytest.approx(expected.median(), abs=1e-9)
-    assert found["quartiles"] == pytest.approx(expected.quantile([0.25, 0.75]).tolist(), abs=1e-9)
