@@ -105,8 +105,7 @@ def curve(plan: Plan, totals: Iterable[int]) -> Iterator[Row]:
     """Yields `cases` (independent ones, all together) and the width of `sensitivity`, `specificity` and `AUC` there."""
     share = _share_width(plan)
     for total in totals:
-        positives = min(max(1, round(total * plan.prevalence)), total - 1)
-        cases = Cases(positives, total - positives)
+        cases = sample_size.divided(total, plan.prevalence)
         low, high = sample_size.auc_interval(plan.auc, cases, plan.confidence, plan.variance)
         yield {
             "cases": total,
@@ -181,7 +180,7 @@ def _of_equivalence(plan: Plan, margin: float) -> Callable[[], Row]:
 
 
 def _films(plan: Plan, patients: int) -> Row:
-    return {"films": math.ceil(patients * plan.films_per_patient - 1e-9), "patients": patients}
+    return {"films": sample_size.films_of(patients, plan.films_per_patient), "patients": patients}
 
 
 def _answered(plan: Plan, row: Row, of: Callable[[], Row]) -> Row:

@@ -153,8 +153,9 @@ def _compared(known: studies.Studies, reference: dict[str, float]) -> dict[str, 
             f"--reference: {len(missing)} of {len(known)} studies have no score, the first is '{missing[0]}'."
         )
     scores = np.array([reference[name] for name in known.names])
-    other = auc.area(scores, known.outcomes, patients=known.patients).to_dict()
-    gap = auc.difference(known.risks, scores, known.outcomes, patients=known.patients)
+    confidence = interval_flags.CONFIDENCE.value
+    other = auc.area(scores, known.outcomes, confidence, patients=known.patients).to_dict()
+    gap = auc.difference(known.risks, scores, known.outcomes, confidence, known.patients)
     return {
         "reference_auc": other["value"],
         "reference_auc_ci": other["ci"],

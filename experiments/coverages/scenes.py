@@ -16,7 +16,7 @@ from raspine.evaluation.resampled import METHODS, Bounds, Method, Resampled
 Answers = dict[str, dict[str, Interval]]
 CLUSTERED, ORDINARY = "clustered bootstrap", "ordinary bootstrap"
 _RISK_FIGURES = {"sensitivity": cohorts.SENSITIVITY, "specificity": cohorts.SPECIFICITY, "AUC": cohorts.AUC}
-_OF_COUNTS = ("Wilson", "Clopper-Pearson")
+_OF_COUNTS = {"Wilson": intervals.wilson, "Clopper-Pearson": intervals.clopper_pearson}
 # Figure -> of the cells, its range, and the interval without resampling with its name.
 _OF_CELLS: dict[str, tuple[weighted_figures.OfCells, Bounds, str, Callable[[Confusion], Estimate]]] = {
     "F1": (weighted_figures.f1, (0.0, 1.0), "multinomial bootstrap, percentile", intervals.f1),
@@ -104,18 +104,16 @@ def _exact_shares(fixed: bool) -> dict[tuple[str, str], float]:
 
 
 def _exact_share(figure: str, method: str, fixed: bool) -> float:
-    chance = cohorts.POSITIVES / cohorts.PATIENTS
     size = cohorts.POSITIVES if figure == "sensitivity" else cohorts.PATIENTS - cohorts.POSITIVES
     of_count = functools.partial(_of_count, method)
     if fixed:
         return exact.coverage(_RISK_FIGURES[figure], size, of_count)
-    chance = chance if figure == "sensitivity" else 1 - chance
-    return exact.coverage_of_random_n(_RISK_FIGURES[figure], cohorts.PATIENTS, chance, of_count)
+    return exact.coverage_of_random_n(_RISK_FIGURES[figure], cohorts.PATIENTS, size / cohorts.PATIENTS, of_count)
 
 
 @functools.cache
 def _of_count(method: str, counted: int, total: int) -> Interval:
-    return (intervals.wilson if method == "Wilson" else intervals.clopper_pearson)(counted, total)
+    return _OF_COUNTS[method](counted, total)
 
 
 def _risk_answers(fixed: bool, figures: Iterable[str], rng: np.random.Generator, resamples: int) -> Answers:

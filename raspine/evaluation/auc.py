@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from raspine.evaluation import scored
+from raspine.evaluation import clustered, scored
 from raspine.evaluation.estimate import UNDEFINED, Estimate, Interval
 from raspine.evaluation.intervals import normal_quantile
 
@@ -59,7 +59,7 @@ class _Case:
 
     @property
     def is_clustered(self) -> bool:
-        return int(self.patients.max()) + 1 < self.patients.size
+        return clustered.is_clustered(self.patients)
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -89,14 +89,12 @@ def area(
 
     `delong_logit` (recommended): DeLong's variance on the logit scale, so that the ends stay within 0..1 and the
     interval leans towards 1/2 (Pepe, The Statistical Evaluation of Medical Tests (2003), section 5.2). `delong`: the
-    same variance on the plain scale, clipped; too narrow with few positives and a high area (of 2,000 cohorts of 12
-    positive and 55 negative patients with area 0.82 it held the truth in 90 %, on the logit scale in 95 %).
-    `hanley_mcneil`: Hanley and McNeil's variance (Radiology 143 (1982)), clipped. `newcombe`: pseudo-score interval,
-    method 5 in Newcombe, Statistics in Medicine 25 (2006) 559-573.
+    same variance on the plain scale, clipped; too narrow with few positives and a high area (`experiments.coverage`
+    counts how often). `hanley_mcneil`: Hanley and McNeil's variance (Radiology 143 (1982)), clipped. `newcombe`:
+    pseudo-score interval, method 5 in Newcombe, Statistics in Medicine 25 (2006) 559-573.
 
     When patients have several rows, DeLong's variance gives way to Obuchowski's (`obuchowski_logit`, `obuchowski`) and
-    the normal quantile to Student's t with one degree of freedom less than patients: of 600 cohorts each of 6 to 15
-    patients the interval held the truth in 94 to 98 %, with the normal quantile in 88 to 93 %.
+    the normal quantile, too narrow with few patients, to Student's t with one degree of freedom less than patients.
     Where the variance is zero (perfect separation) or cannot be estimated (a single positive or negative patient) both
     give way to `newcombe`, counting patients. Newcombe's and Hanley and McNeil's intervals take rows as independent
     when they are asked for.

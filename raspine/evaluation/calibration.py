@@ -288,12 +288,8 @@ def _coefficient(
         return undefined("undefined, the logistic regression did not converge", positive.size)
     coefficients, residuals, bread = fitted
     clusters = int(codes.max()) + 1
-    value, quantile, variance, method = (
-        float(coefficients[-1]),
-        intervals.normal_quantile(confidence),
-        bread[-1, -1],
-        "wald",
-    )
+    value, variance = float(coefficients[-1]), bread[-1, -1]
+    quantile, method = intervals.normal_quantile(confidence), "wald"
     if clusters < codes.size:
         if clusters < 2:
             return Estimate(value, n=positive.size, note="no interval, since all rows are of one patient")

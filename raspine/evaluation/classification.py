@@ -74,6 +74,7 @@ def summary(
     trust = _calibration(numbers, positive, codes, bootstrap)
     everything = {**prevalence, **discrimination, **of_cells, **trust}
     is_risk = bool(((numbers >= 0) & (numbers <= 1)).all())
+    curve = calibrated.groups(numbers, positive, confidence=confidence) if is_risk else ()
     return {
         "n": cells.n,
         "positives": int(positive.sum()),
@@ -87,7 +88,7 @@ def summary(
         **_written(of_cells),
         "confusion": cells.to_dict(),
         **_written(trust),
-        "calibration_curve": [g.to_dict() for g in calibrated.groups(numbers, positive)] if is_risk else None,
+        "calibration_curve": [group.to_dict() for group in curve] if is_risk else None,
         "confidence": confidence,
         "notes": _notes(everything) + _clusters_note(codes, _OTHERS),
     }

@@ -51,16 +51,7 @@ def spearman(
 
     Fisher's z with the squared standard error (1 + r^2 / 2) / (n - 3): Bonett and Wright, Sample size requirements for
     estimating Pearson, Kendall and Spearman correlations, Psychometrika 65 (2000). Where patients repeat, the interval
-    is a jackknife over patients instead.
-
-    Args:
-      first: float [film], NaN where missing.
-      second: float [film], NaN where missing.
-      confidence: 0..1.
-      patients: pseudonym of each film's patient; None: every film its own.
-
-    Raises:
-      ValueError: lengths differ, a value is infinite, a film has no patient, or the confidence is out of bounds.
+    is a jackknife over patients instead. Arguments and errors are those of `pearson`.
     """
     pairs = complete(first, second, patients)
     method = "Bonett and Wright 2000"
@@ -82,8 +73,7 @@ def _estimate(
         return undefined("the values of a rater do not vary: there is nothing to correlate.", pairs.n)
     value = statistic(pairs.first, pairs.second)
     if pairs.repeats:
-        interval, text = jackknife.correlation_interval(value, left_out(pairs), confidence)
-        return Estimate(value, interval, pairs.n, text) if interval else Estimate(value, n=pairs.n, note=text)
+        return jackknife.correlation(value, left_out(pairs), pairs.n, confidence)
     if pairs.n < FEWEST_FOR_INTERVAL:
         note = f"an interval needs {FEWEST_FOR_INTERVAL} pairs; {there_are(pairs.n)}."
         return Estimate(value, n=pairs.n, note=note)
@@ -102,7 +92,7 @@ def _pearson(first: Array, second: Array) -> float:
 def _pearson_left_out(pairs: Paired) -> Array:
     left = moments.without_each_patient(pairs)
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = np.clip(left.xy / np.sqrt(left.xx * left.yy), -1, 1)
+        values = left.xy / np.sqrt(left.xx * left.yy)
     for patient in np.flatnonzero(~(np.abs(values) < _CLOSE)):
         rest = pairs.groups != patient
         values[patient] = _pearson_or_nan(pairs.first[rest], pairs.second[rest])
@@ -130,7 +120,7 @@ def _spearman_left_out(pairs: Paired) -> Array:
         # Of n ranks the mean is (n + 1) / 2, ties or not.
         one, two = one - (len(one) + 1) / 2, two - (len(two) + 1) / 2
         scale = np.sqrt((one @ one) * (two @ two))
-        values[patient] = np.clip(one @ two / scale, -1, 1) if scale else np.nan
+        values[patient] = one @ two / scale if scale else np.nan
     return values
 
 

@@ -16,7 +16,7 @@ from raspine.evaluation import jackknife, moments
 from raspine.evaluation.estimate import Estimate, undefined
 from raspine.evaluation.intervals import normal_quantile
 from raspine.evaluation.moments import Moments
-from raspine.evaluation.paired import Paired, complete, is_constant, there_are
+from raspine.evaluation.paired import ROUNDING, Paired, complete, is_constant, there_are
 
 Array = NDArray[np.float64]
 
@@ -112,7 +112,7 @@ def _estimate(value: float, left_out: Array, pairs: Paired, confidence: float) -
         return Estimate(value, n=pairs.n, note=note)
     if not np.isfinite(left_out).all():
         return Estimate(value, n=pairs.n, note=f"when one of the {what} is left out, there is no line: no interval.")
-    if jackknife.standard_error(left_out) <= 1e-13 * max(abs(value), pairs.scale):
+    if jackknife.standard_error(left_out) <= ROUNDING * max(abs(value), pairs.scale):
         note = f"the line stays the same whichever of the {what} is left out, as when all lie on the line: no interval."
         return Estimate(value, n=pairs.n, note=note)
     method = f"jackknife over {what}, t with {count - 2} degrees of freedom"

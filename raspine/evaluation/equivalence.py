@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from raspine.evaluation.estimate import Estimate, undefined
-from raspine.evaluation.paired import Paired, complete, is_constant, there_are
+from raspine.evaluation.paired import ROUNDING, Paired, complete, is_constant, there_are
 
 # The margins of the radiograph paper, mm, by distance.
 MARGINS_MM = {"adi": 1.5, "sac": 2.0}
@@ -121,7 +121,7 @@ def _check(margin: float, alpha: float) -> None:
 
 def _test(pairs: Paired, margin: float, alpha: float, error: float, freedom: int, method: str) -> Equivalence:
     mean = float(pairs.differences.mean())
-    if is_constant(pairs.differences, pairs.scale) or error <= 1e-13 * pairs.scale:
+    if is_constant(pairs.differences, pairs.scale) or error <= ROUNDING * pairs.scale:
         note = "the differences have no spread to test their mean against."
         return Equivalence(margin, Estimate(mean, n=pairs.n, note=note), alpha=alpha)
     half = float(stats.t.ppf(1 - alpha, freedom)) * error

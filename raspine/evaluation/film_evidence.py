@@ -152,7 +152,8 @@ def _figures(
 ) -> dict[str, Estimate]:
     """Returns errors, detection rates and errors of the distances, each with its interval."""
     count = films.truth.shape[1]
-    people = np.repeat(np.array(films.patients, object).astype(str), count)
+    patients = np.array(films.patients, object).astype(str)
+    people = np.repeat(patients, count)
     mm, side = (np.ravel(values) for values in (films.errors_mm, films.errors_by_side))
     found = {"mre_mm": _mean(mm, people, options, lowest=0)}
     hits = {
@@ -164,7 +165,6 @@ def _figures(
     truth, measured = (schema.measure(points, films.spacing) for points in (films.truth, films.found))
     for distance in schema.distances:
         apart = measured[distance.name] - truth[distance.name]
-        patients = np.array(films.patients, object).astype(str)
         found[f"{distance.name}_bias_mm"] = _mean(apart, patients, options)
         found[f"{distance.name}_mae_mm"] = _mean(np.abs(apart), patients, options, lowest=0)
     return found

@@ -58,17 +58,7 @@ def absolute(values: ArrayLike, confidence: float = 0.95, patients: Sequence[str
 
 
 def consistency(values: ArrayLike, confidence: float = 0.95, patients: Sequence[str] | None = None) -> Estimate:
-    """Returns ICC(C,1): the same as `absolute`, raters' shifts not counting.
-
-    Args:
-      values: float [subject, rater]; a subject that lacks a rating is left out.
-      confidence: 0..1.
-      patients: pseudonym of each subject's (film's) patient; where they repeat, the interval is a jackknife over
-        patients, else McGraw and Wong's from F.
-
-    Raises:
-      ValueError: fewer than two raters, an infinite value, a film without patient, or a confidence out of bounds.
-    """
+    """Returns ICC(C,1): the same as `absolute`, raters' shifts not counting; arguments and errors are the same too."""
     return _estimate(values, confidence, patients, _consistency, _consistency_interval)
 
 
@@ -107,9 +97,7 @@ def _estimate(
         note = "the raters differ by nothing but the same shift on every film: no scatter to make an interval from."
         return Estimate(value, n=n, note=note)
     if numbers.max() + 1 < n:
-        left = formula(_without_each_patient(ratings, numbers))
-        interval, text = jackknife.correlation_interval(value, left, confidence)
-        return Estimate(value, interval, n, text) if interval else Estimate(value, n=n, note=text)
+        return jackknife.correlation(value, formula(_without_each_patient(ratings, numbers)), n, confidence)
     low, high = from_f(squares, value, (1 + confidence) / 2)
     # Few degrees of freedom drive both ends to one side of the value.
     if not (np.isfinite([low, high]).all() and low <= value <= high and high - low > _NARROWEST):

@@ -247,8 +247,7 @@ def _share_interval(counted: int, total: int, confidence: float, method: str) ->
     if not total:
         return UNDEFINED
     ends = stats.binomtest(counted, total).proportion_ci(confidence, method)
-    # The ends are 0 and 1 exactly there; rounding would leave 1e-17.
-    return (0.0 if counted == 0 else float(ends.low), 1.0 if counted == total else float(ends.high))
+    return float(ends.low), float(ends.high)
 
 
 def _named_share(cells: Confusion, name: str, confidence: float, method: str) -> Estimate:

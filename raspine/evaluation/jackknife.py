@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from raspine.evaluation.estimate import Interval
+from raspine.evaluation.estimate import Estimate, Interval
 from raspine.evaluation.paired import there_are
 
 Array = NDArray[np.float64]
@@ -51,27 +51,26 @@ def too_few(patients: int) -> str:
     return f"an interval that allows for several films of a patient needs {FEWEST} patients; {there_are(patients)}."
 
 
-def correlation_interval(value: float, left_out: Array, confidence: float) -> tuple[Interval | None, str]:
-    """Returns the interval of a correlation on Fisher's z, t with patients - 1 degrees of freedom.
+def correlation(value: float, left_out: Array, n: int, confidence: float) -> Estimate:
+    """Returns a correlation with its interval on Fisher's z, t with patients - 1 degrees of freedom, or with a reason.
 
     Args:
       value: -1..1, from all patients.
       left_out: float64 [patient], without each of them; NaN where undefined.
+      n: films.
       confidence: 0..1.
-
-    Returns:
-      The interval and how it was made, or None and why there is none.
     """
     if len(left_out) < FEWEST:
-        return None, too_few(len(left_out))
+        return Estimate(value, n=n, note=too_few(len(left_out)))
     if not (np.abs(np.append(left_out, value)) < 1 - _NEAREST).all():
-        return None, (
+        note = (
             "when one of the patients is left out, the result is undefined or exactly 1 or -1, "
             "as with only 2 films left: no interval."
         )
+        return Estimate(value, n=n, note=note)
     scores = np.arctanh(left_out)
     if standard_error(scores) <= NO_ERROR:
-        return None, UNMOVED
+        return Estimate(value, n=n, note=UNMOVED)
     low, high = interval(float(np.arctanh(value)), scores, len(left_out) - 1, confidence)
     method = f"jackknife over patients on Fisher's z, t with {len(left_out) - 1} degrees of freedom"
-    return (float(np.tanh(low)), float(np.tanh(high))), method
+    return Estimate(value, (float(np.tanh(low)), float(np.tanh(high))), n, method)

@@ -97,8 +97,8 @@ def groups(patients: Sequence[str] | None, kept: NDArray[np.bool_]) -> NDArray[n
     for row, patient in enumerate(patients):
         if _is_nobody(patient):
             raise ValueError(f"each film has a patient, whose name is not empty. Received: {patient!r} in row {row}.")
-    names = np.asarray([str(patient) for patient in patients], object)
-    return np.unique(names[kept].astype(str), return_inverse=True)[1]
+    names = np.array([str(patient) for patient in patients], str)
+    return np.unique(names[kept], return_inverse=True)[1]
 
 
 def is_constant(values: Array, scale: float | None = None) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from raspine.evaluation import intervals, resampling, scored
+from raspine.evaluation import clustered, intervals, resampling, scored
 from raspine.evaluation.estimate import Estimate, undefined
 
 
@@ -120,7 +120,7 @@ def compare(
     one, positive = _calls(first, outcomes)
     two, _ = _calls(second, outcomes)
     codes = scored.patient_codes(patients, one.size)
-    is_clustered = int(codes.max()) + 1 < codes.size
+    is_clustered = clustered.is_clustered(codes)
     right = one == positive, two == positive
     result: dict[str, Any] = {}
     notes = []
@@ -132,11 +132,12 @@ def compare(
             continue
         here = right[0][rows], right[1][rows]
         test = mcnemar(int((here[0] & ~here[1]).sum()), int((~here[0] & here[1]).sum()))
-        both, neither = int((here[0] & here[1]).sum()), int((~here[0] & ~here[1]).sum())
-        gap = share_difference(both, test.first_only, test.second_only, neither, confidence)
         if is_clustered:
             values = 1.0 * here[0] - here[1]
             gap = resampling.means(values, codes[rows], resamples, seed, confidence, lowest=-1.0, highest=1.0)
+        else:
+            both, neither = int((here[0] & here[1]).sum()), int((~here[0] & ~here[1]).sum())
+            gap = share_difference(both, test.first_only, test.second_only, neither, confidence)
         plain = gap.to_dict()
         test_facts = {key: _plain(value) for key, value in vars(test).items() if key != "note"}
         result |= dict(zip(names, (plain["value"], plain["ci"], test_facts), strict=True))

@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
-from raspine.evaluation import estimate
+from raspine.evaluation import estimate, intervals
 from raspine.evaluation.estimate import UNDEFINED, Estimate, Interval
 
 Floats = NDArray[np.float64]
@@ -61,8 +61,7 @@ class Resampled:
         """
         if method not in METHODS:
             raise ValueError(f"a bootstrap interval is one of {', '.join(METHODS)}. Received: '{method}'.")
-        if not 0 < confidence < 1:
-            raise ValueError(f"a confidence lies between 0 and 1. Received: {confidence}.")
+        intervals.normal_quantile(confidence)  # refuses what is no confidence
         if math.isnan(self.value):
             return estimate.undefined("the figure is undefined on these data.", self.n)
         obstacle = self._obstacle()
@@ -158,10 +157,9 @@ class ResampledShare(Resampled):
         found = super().estimate(method, confidence)
         if self.value not in (0.0, 1.0) or self.clusters < 2:
             return found
-        ends = stats.binomtest(int(self.value) * self.carrying, self.carrying).proportion_ci(confidence, "wilson")
         return Estimate(
             self.value,
-            (float(ends.low), float(ends.high)),
+            intervals.wilson(int(self.value) * self.carrying, self.carrying, confidence),
             self.n,
             f"Wilson over {self.carrying} patients",
             "every resample gives the same figure, so the interval is Wilson's, each patient counting once.",

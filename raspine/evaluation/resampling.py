@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from raspine.evaluation import weighted_figures
 from raspine.evaluation.estimate import Estimate
 from raspine.evaluation.resampled import Bounds, Floats, Method, Resampled, ResampledShare
 
@@ -216,7 +217,7 @@ def _ratio(
 
     def of(weights: Floats) -> Floats:
         upper, lower = (weights @ sums).T
-        return np.divide(upper, lower, out=np.full(lower.shape, math.nan), where=lower > 0)
+        return weighted_figures.ratio(upper, lower)
 
     value = float(of(np.ones((1, count)))[0])
     rows, carrying = int((whole > 0).sum()), int((sums[:, 1] > 0).sum())

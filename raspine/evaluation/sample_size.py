@@ -97,6 +97,17 @@ def enrolled(needed: int, prevalence: float, certainty: float | None = None) -> 
     return smallest(lambda n: float(stats.binom.sf(needed - 1, n, prevalence)) >= certainty, needed)
 
 
+def divided(total: int, prevalence: float) -> Cases:
+    """Returns how many of so many patients have the disease and how many do not, at least one each.
+
+    Args:
+      total: patients, at least 2.
+      prevalence: share of them with the disease, between 0 and 1.
+    """
+    positives = min(max(1, round(total * prevalence)), total - 1)
+    return Cases(positives, total - positives)
+
+
 def auc_error(auc: float, cases: Cases, variance: Variance = "hanley_mcneil") -> float:
     """Returns the standard error of an area under the ROC curve that is still to be measured.
 
@@ -175,10 +186,10 @@ def auc_cases(
     _between("prevalence", prevalence, 0, 1)
 
     def is_enough(total: int) -> bool:
-        low, high = auc_interval(auc, _divided(total, prevalence), confidence, variance, logit)
+        low, high = auc_interval(auc, divided(total, prevalence), confidence, variance, logit)
         return high - low <= width
 
-    return _divided(smallest(is_enough, 2), prevalence)
+    return divided(smallest(is_enough, 2), prevalence)
 
 
 def design_effect(size: float, icc: float, variation: float = 0.0) -> float:
@@ -217,7 +228,17 @@ def films(cases: int, size: float, icc: float, variation: float = 0.0) -> tuple[
     """
     _positive("cases", cases)
     patients = math.ceil(cases * design_effect(size, icc, variation) / size - 1e-9)
-    return math.ceil(patients * size - 1e-9), patients
+    return films_of(patients, size), patients
+
+
+def films_of(patients: int, size: float) -> int:
+    """Returns how many films so many patients have, rounded up.
+
+    Args:
+      patients: how many.
+      size: films a patient on average, 1 or more.
+    """
+    return math.ceil(patients * size - 1e-9)
 
 
 def effective(count: int, size: float, icc: float, variation: float = 0.0) -> int:
@@ -292,13 +313,7 @@ def bias_pairs(width: float, sd: float, confidence: float = 0.95) -> int:
 def limits_pairs(width: float, sd: float, confidence: float = 0.95) -> int:
     """Returns the smallest number of pairs whose limits of agreement have intervals no wider than wanted.
 
-    Args:
-      width: wanted, in the unit of `sd`.
-      sd: standard deviation of the differences.
-      confidence: 0..1.
-
-    Raises:
-      ValueError: an argument is out of its range.
+    Arguments and errors are those of `bias_pairs`.
     """
     _above("width", width)
     return smallest(lambda n: limits_width(n, sd, confidence) <= width, 2)
@@ -507,11 +522,6 @@ def _check_reach(power: float, margin: float, bias: float) -> None:
 
 def _clustered_error(patients: int, sd: float, size: float, icc: float, variation: float) -> float:
     return sd * math.sqrt(design_effect(size, icc, variation) / (patients * size))
-
-
-def _divided(total: int, prevalence: float) -> Cases:
-    positives = min(max(1, round(total * prevalence)), total - 1)
-    return Cases(positives, total - positives)
 
 
 def _wilson_widths(counts: np.ndarray, n: int, confidence: float) -> np.ndarray:

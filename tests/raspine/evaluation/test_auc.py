@@ -242,6 +242,38 @@ def test_hanley_and_mcneil() -> None:
         auc.hanley_mcneil(1.2, 3, 3)
 
 
+@pytest.mark.parametrize("confidence", [0.8, 0.99])
+def test_intervals_have_the_confidence_that_is_asked_for(confidence: float) -> None:
+    z, student = stats.norm.ppf((1 + confidence) / 2), stats.t.ppf((1 + confidence) / 2, 54)
+    pairs_of_rows = np.arange(109) // 2
+    for quantile, of in ((z, None), (student, pairs_of_rows)):
+        found = auc.area(CT, CT_OUTCOMES, confidence, "delong", of)
+        half = quantile * found.standard_error
+        assert found.interval == pytest.approx((found.value - half, min(1, found.value + half)))
+        logit, reach = stats.logistic.ppf(found.value), half / (found.value * (1 - found.value))
+        expected = stats.logistic.cdf([logit - reach, logit + reach])
+        assert auc.area(CT, CT_OUTCOMES, confidence, patients=of).interval == pytest.approx(tuple(expected))
+    hanley = auc.area(CT, CT_OUTCOMES, confidence, "hanley_mcneil").interval
+    assert hanley == auc.hanley_mcneil(auc.area(CT, CT_OUTCOMES).value, 51, 58, confidence)
+    other = CT + np.random.default_rng(0).normal(size=109)
+    for quantile, usual, of in ((z, 1.959964, None), (student, stats.t.ppf(0.975, 54), pairs_of_rows)):
+        plain = auc.difference(CT, other, CT_OUTCOMES, patients=of)
+        found_gap = auc.difference(CT, other, CT_OUTCOMES, confidence, of)
+        half = (plain.interval[1] - plain.value) * quantile / usual
+        assert found_gap.interval == pytest.approx((plain.value - half, plain.value + half))
+        assert found_gap.p == plain.p
+
+
+def test_one_swapped_pair_of_many_is_not_taken_for_rounding() -> None:
+    # One placement of each class is 1 - 1 / n: the variance is 2 / n ** 4.
+    n = 100_000
+    scores = np.arange(2 * n)
+    scores[[n - 1, n]] = scores[[n, n - 1]]
+    found = auc.area(scores, np.repeat([0, 1], n))
+    assert found.standard_error == pytest.approx(math.sqrt(2) / n**2, rel=1e-4)
+    assert (found.method, found.note) == ("delong_logit", "")
+
+
 def test_newcombe_may_be_asked_for_and_others_are_refused() -> None:
     found = auc.area(CT, CT_OUTCOMES, method="newcombe")
     assert (found.method, found.note) == ("newcombe", "")

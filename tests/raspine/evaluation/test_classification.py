@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from raspine.evaluation import classification, confusion, curves, scored
+from raspine.evaluation import (
+    auc,
+    calibration,
+    classification,
+    confusion,
+    curves,
+    intervals,
+    resampling,
+    scored,
+    weighted_figures,
+)
 from raspine.evaluation.confusion import Confusion
 from raspine.evaluation.scored import ScoresError
 
@@ -233,7 +243,8 @@ def test_average_precision_and_boyds_interval(seed: int) -> None:
     random = np.random.default_rng(seed)
     outcomes = np.append(random.integers(0, 2, random.integers(1, 40)), [1, 0])
     scores = np.round(random.normal(size=outcomes.size) + outcomes, seed % 3)
-    found = curves.average_precision(scores, outcomes)
+    confidence = (0.95, 0.8)[seed % 2]
+    found = curves.average_precision(scores, outcomes, confidence)
     assert found.value == pytest.approx(metrics.average_precision_score(outcomes, scores))
     weighted = curves.weighted_average_precision(scores, outcomes)
     assert weighted(np.ones((1, outcomes.size)))[0] == pytest.approx(found.value)
@@ -246,10 +257,12 @@ def test_average_precision_and_boyds_interval(seed: int) -> None:
     if found.value < 1:
         # A logistic regression on nothing but a constant, of as many trials as there are positive patients.
         spread = 1 / math.sqrt(outcomes.sum() * found.value * (1 - found.value))
-        ends = stats.logistic.cdf(stats.logistic.ppf(found.value) + stats.norm.ppf([0.025, 0.975]) * spread)
+        ends = stats.logistic.cdf(
+            stats.logistic.ppf(found.value) + stats.norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2]) * spread
+        )
         assert found.interval == pytest.approx(tuple(ends))
     else:
-        expected = stats.binomtest(int(outcomes.sum()), int(outcomes.sum())).proportion_ci(method="wilson")
+        expected = stats.binomtest(int(outcomes.sum()), int(outcomes.sum())).proportion_ci(confidence, "wilson")
         assert found.interval == pytest.approx((expected.low, 1.0))
         assert "Wilson" in found.note
 
@@ -280,6 +293,67 @@ def test_films_of_one_patient_widen_the_intervals_and_leave_the_figures() -> Non
     assert found["auc_ci_bootstrap"] == pytest.approx(found["auc_ci"], abs=0.01)
     assert found["notes"][0].startswith("400 rows of 86 patients: intervals come from a bootstrap that draws patients")
     assert found == classification.summary(scores, outcomes, 0.5, patients=patients, resamples=500)
+
+
+@pytest.mark.parametrize("share_method", ["wilson", "clopper_pearson"])
+def test_everything_in_a_summary_has_the_confidence_methods_and_seed_that_are_asked_for(share_method: str) -> None:
+    some = [0.9, 0.8, 0.65, 0.4, 0.3, 0.1, 0.05], [1, 1, 0, 1, 0, 0, 0]
+    found = classification.summary(
+        *some, 0.6, seed=4, confidence=0.8, auc_method="newcombe", share_method=share_method, resamples=300
+    )
+    expected = {
+        "auc": auc.area(*some, 0.8, "newcombe"), "average_precision": curves.average_precision(*some, 0.8),
+        "prevalence": intervals.share(3, 7, 0.8, share_method),
+        **intervals.of_cells(confusion.at(*some, 0.6), 0.8, share_method, seed=4),
+        "brier": calibration.brier(*some, None, 0.8, 4, 300),
+        "brier_scaled": calibration.scaled_brier(*some, None, 0.8, 4, 300),
+        "mean_risk": resampling.shares(some[0], np.ones(7), range(7), 300, 4, 0.8),
+        "calibration_intercept": calibration.intercept(*some, confidence=0.8),
+        "calibration_slope": calibration.slope(*some, confidence=0.8),
+    }  # fmt: skip
+    # The mean risk is 3.2 / 7, the prevalence 3 / 7.
+    gap = resampling.weighted(lambda w: w @ np.subtract(*some) / w.sum(axis=1), range(7), 300, 4, 0.8, "t", (-1, 1))
+    assert gap.value == pytest.approx(0.2 / 7)
+    for name, figure in (expected | {"calibration_gap": gap}).items():
+        plain = figure.to_dict()
+        assert (found[name], found[f"{name}_ci"]) == (pytest.approx(plain["value"]), pytest.approx(plain["ci"]))
+    assert found["calibration_curve"] == [group.to_dict() for group in calibration.groups(*some, confidence=0.8)]
+    assert found["confidence"] == 0.8
+    trust = classification.calibration(*some, seed=4, confidence=0.8, resamples=300)
+    assert {name: found[name] for name in trust if name != "notes"} == {
+        name: value for name, value in trust.items() if name != "notes"
+    }
+
+
+def test_films_of_one_patient_take_the_confidence_that_is_asked_for() -> None:
+    scores, outcomes, patients = many_films(2)
+    options = {"patients": patients, "seed": 4, "confidence": 0.8, "resamples": 300}
+    found = classification.summary(scores, outcomes, 0.5, **options)
+    drawn = 300, 4, 0.8
+    precision = resampling.weighted(
+        curves.weighted_average_precision(scores, outcomes), patients, *drawn, bounds=(0, 1)
+    )
+    area = resampling.weighted(weighted_figures.auc(scores, outcomes), patients, *drawn, bounds=(0, 1))
+    expected = {
+        "prevalence_ci": resampling.shares(outcomes, np.ones(400), patients, *drawn),
+        "average_precision_ci": precision, "auc_ci_bootstrap": area,
+        "auc_ci": auc.area(scores, outcomes, 0.8, patients=patients),
+        "calibration_slope_ci": calibration.slope(scores, outcomes, patients, 0.8),
+        "accuracy_ci": resampling.shares((scores >= 0.5) == outcomes, np.ones(400), patients, *drawn),
+    }  # fmt: skip
+    for name, figure in expected.items():
+        assert found[name] == pytest.approx(list(figure.interval)), name
+    called = classification.verdicts(scores >= 0.5, outcomes, share_method="clopper_pearson", **options)
+    assert called["accuracy_ci"] == found["accuracy_ci"]
+    assert called["f1_ci"] == found["f1_ci"]
+    apart = classification.decisions(confusion.at(scores, outcomes, 0.5), 4, 0.8, "clopper_pearson")
+    for name in ("accuracy", "f1", "kappa"):
+        assert called[f"{name}_ci_unclustered"] == apart[f"{name}_ci"]
+
+
+def test_patients_whose_films_have_no_truth_are_not_counted() -> None:
+    found = classification.verdicts([1, 0, 1, 0], [1, -1, 0, 1], ["a", "b", "c", "c"])
+    assert (found["n"], found["n_patients"]) == (3, 2)
 
 
 def test_one_film_a_patient_is_the_plain_summary() -> None:

@@ -30,11 +30,12 @@ def slow(called: np.ndarray, positive: np.ndarray, of: np.ndarray, seed: int, re
 @pytest.mark.parametrize("seed", range(5))
 def test_intervals_are_those_of_resampling_film_by_film(seed: int) -> None:
     called, positive, of = films(seed)
-    found = clustered.of_cells(called, positive, of, clustered.Bootstrap(resamples=200, seed=seed))
+    confidence = (0.95, 0.8)[seed % 2]
+    found = clustered.of_cells(called, positive, of, clustered.Bootstrap(200, seed, confidence))
     plain = intervals.of_cells(confusion.of_calls(called, positive))
     tables = slow(called, positive, of, seed, 200)
     # Student's t with the patients less one, the spread enlarged by 15 / 14, as everywhere in resampling.
-    enlarged = stats.t.ppf(0.975, 14) * math.sqrt(15 / 14)
+    enlarged = stats.t.ppf((1 + confidence) / 2, 14) * math.sqrt(15 / 14)
     for name in plain:
         assert found[name].value == pytest.approx(plain[name].value)
     for name, low in (("balanced_accuracy", 0), ("mcc", -1), ("kappa", -1)):
@@ -49,9 +50,9 @@ def test_intervals_are_those_of_resampling_film_by_film(seed: int) -> None:
         expected = found[name].value * np.exp([-half, half])
         assert found[name].interval == pytest.approx(tuple(expected))
     # F1 = 2 J / (1 + J), whose logit is the logit of J and log 2.
-    jaccard = resampling.shares(positive & called, positive | called, of, 200, seed)
+    jaccard = resampling.shares(positive & called, positive | called, of, 200, seed, confidence)
     assert found["f1"].interval == pytest.approx(tuple(2 * end / (1 + end) for end in jaccard.interval))
-    assert found["sensitivity"] == resampling.shares(positive & called, positive, of, 200, seed)
+    assert found["sensitivity"] == resampling.shares(positive & called, positive, of, 200, seed, confidence)
 
 
 def test_patients_with_a_film_each_are_told_from_others() -> None:

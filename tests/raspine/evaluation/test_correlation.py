@@ -77,6 +77,28 @@ def test_published_interval_of_spearman() -> None:
     assert found.interval == pytest.approx((0.5840951, 0.9638297), abs=5e-8)
 
 
+def test_raters_who_almost_agree_have_intervals_all_the_same() -> None:
+    # 1 - r is some 1e-8: no rounding, which leaves 1e-15.
+    random, numbers = np.random.default_rng(0), np.arange(12) // 2
+    first = np.arange(12.0)
+    second = first + 6e-4 * random.normal(size=12)
+    expected = stats.pearsonr(first, second)
+    assert 1e-9 < 1 - expected.statistic < 1e-7
+    found = correlation.pearson(first, second)
+    assert np.arctanh(found.interval) == pytest.approx(np.arctanh(expected.confidence_interval()), abs=1e-6)
+    z = np.arctanh([stats.pearsonr(first[numbers != one], second[numbers != one]).statistic for one in range(6)])
+    half = stats.t.ppf(0.975, 5) * math.sqrt(5 / 6 * ((z - z.mean()) ** 2).sum())
+    centre = math.atanh(expected.statistic)
+    found = correlation.pearson(first, second, patients=[str(number) for number in numbers])
+    assert np.arctanh(found.interval) == pytest.approx((centre - half, centre + half), abs=1e-6)
+    # Of 200 ranks two neighbours changed places: r is 1 - 12 / (200 (200^2 - 1)).
+    ranks = np.arange(200.0)
+    value, half = 1 - 12 / (200 * (200**2 - 1)), NORMAL * math.sqrt(1.5 / 197)
+    found = correlation.spearman(ranks, [1.0, 0.0, *ranks[2:]])
+    ends = math.atanh(value) - half, math.atanh(value) + half
+    assert np.arctanh(found.interval) == pytest.approx(ends, abs=1e-5)
+
+
 BOTH = pytest.mark.parametrize("statistic", [correlation.pearson, correlation.spearman])
 
 
@@ -128,7 +150,7 @@ def test_with_patients_the_interval_is_a_jackknife(statistic: Callable[..., Esti
     found = statistic(first, second, patients=names)
     assert found.value == statistic(first, second).value
     assert found.interval == pytest.approx((math.tanh(centre - half), math.tanh(centre + half)), abs=1e-6)
-    assert "patients" in found.method
+    assert found.method.endswith(f"over patients on Fisher's z, t with {count - 1} degrees of freedom")
 
 
 @BOTH
@@ -149,6 +171,9 @@ def test_too_few_patients_or_one_who_carries_all_variance(statistic: Callable[..
     assert alone.is_defined
     assert not alone.has_interval
     assert "undefined" in alone.note
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert statistic([*second, 4.0], [1.0, 2.0, 3.0, 3.0, 3.0], patients=["a", "a", "b", "c", "d"]) == alone
 
 
 def test_the_interval_covers_with_several_films_a_patient() -> None:
@@ -201,3 +226,6 @@ def test_a_correlation_that_no_patient_changes_has_no_interval() -> None:
     assert found.value == pytest.approx(0, abs=1e-12)
     assert not found.has_interval
     assert "whichever patient is left out" in found.note
+    # Moved by a millionth each, they do change it, if little.
+    moved = 1e-6 * np.random.default_rng(0).normal(size=12)
+    assert correlation.pearson(moved + [0, 0, 1, 1] * 3, [0.0, 1, 0, 1] * 3, patients=list("aaaabbbbcccc")).has_interval

@@ -199,6 +199,16 @@ def test_a_result_that_no_patient_changes_has_no_interval(statistic: Callable[..
     assert statistic(ratings).has_interval
 
 
+@BOTH
+def test_films_read_alike_beside_a_distant_patient_have_no_interval(statistic: Callable[..., Estimate]) -> None:
+    # Without the distant patient all agree; the sums less that patient's leave 1 - ICC at up to 5e-13 of rounding.
+    ratings = [[3.0, 3.0], [3.1, 3.1], [3.2, 3.2], [3.4, 3.4], [30.3, 24.1], [31.9, 21.4]]
+    found = statistic(ratings, patients=list("abcdee"))
+    assert found.is_defined
+    assert not found.has_interval
+    assert "exactly 1" in found.note
+
+
 def test_an_interval_that_misses_the_value_is_none() -> None:
     # McGraw and Wong's interval would be -0.5789 to -0.5789, around a value of -0.5517.
     found = icc.absolute([[5, 1], [4, 1], [2, 4], [5, 1]])

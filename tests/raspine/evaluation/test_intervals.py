@@ -31,8 +31,9 @@ def test_shares_at_the_ends() -> None:
     assert np.isnan(intervals.clopper_pearson(0, 0)).all()
     assert "nothing to count" in intervals.share(0, 0).note
     for interval in (intervals.wilson, intervals.clopper_pearson):
-        assert interval(0, 10)[0] == 0.0
-        assert interval(10, 10)[1] == 1.0
+        for total in range(1, 60):
+            assert interval(0, total)[0] == 0.0
+            assert interval(total, total)[1] == 1.0
     with pytest.raises(ValueError, match="wald"):
         intervals.share(1, 2, method="wald")
 
@@ -58,11 +59,12 @@ def exact_f1(cells: Confusion) -> tuple[np.ndarray, np.ndarray]:
     return 2 * counts[:, 0] / (2 * counts[:, 0] + counts[:, 1] + counts[:, 2]), stats.multinomial.pmf(counts, n, shares)
 
 
-def test_f1_bootstrap_against_every_possible_resample() -> None:
+@pytest.mark.parametrize("confidence", [0.95, 0.99])
+def test_f1_bootstrap_against_every_possible_resample(confidence: float) -> None:
     cells = Confusion(tp=5, fn=3, fp=2, tn=10)
     values, chances = exact_f1(cells)
-    found = intervals.f1(cells, resamples=200_000)
-    for end, tail in zip(found.interval, (0.025, 0.975), strict=True):
+    found = intervals.f1(cells, confidence, resamples=200_000)
+    for end, tail in zip(found.interval, ((1 - confidence) / 2, (1 + confidence) / 2), strict=True):
         # The end is the quantile of the whole distribution, up to the noise of 200,000 draws (0.00035).
         below, upto = (chances[rows].sum() / chances.sum() for rows in (values < end - 1e-9, values <= end + 1e-9))
         assert below - 0.0015 <= tail <= upto + 0.0015
@@ -185,6 +187,32 @@ def test_ratios_against_statsmodels(cells: Confusion) -> None:
         assert odds.interval == pytest.approx(expected.oddsratio_confint(), rel=1e-9)
     else:
         assert odds.note
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.99])
+def test_all_figures_have_the_confidence_method_and_seed_that_are_asked_for(confidence: float) -> None:
+    found, usual = intervals.of_cells(PAPER, confidence, "clopper_pearson", seed=5), intervals.of_cells(PAPER)
+    exact = {}
+    for name, (counted, total) in PAPER.shares.items():
+        exact[name] = stats.binomtest(counted, total).proportion_ci(confidence, "exact")
+        assert found[name].interval == pytest.approx(tuple(exact[name]))
+    parts = [(found[name].value, *exact[name]) for name in ("sensitivity", "specificity")]
+    value = found["balanced_accuracy"].value
+    down, up = (math.hypot(*(part[0] - part[end] for part in parts)) / 2 for end in (1, 2))
+    assert found["balanced_accuracy"].interval == pytest.approx((value - down, value + up))
+    assert found["f1"] == intervals.f1(PAPER, confidence, seed=5) != intervals.f1(PAPER, confidence)
+    # On its own scale each of the others reaches as many standard errors as the normal quantile says.
+    wider = stats.norm.ppf((1 + confidence) / 2) / stats.norm.ppf(0.975)
+    scales = {
+        "mcc": np.arctanh,
+        "kappa": np.positive,
+        "lr_positive": np.log,
+        "lr_negative": np.log,
+        "odds_ratio": np.log,
+    }
+    for name, scale in scales.items():
+        middle, ends = scale(found[name].value), scale(usual[name].interval)
+        assert scale(found[name].interval) == pytest.approx(middle + (ends - middle) * wider)
 
 
 def phi_of(shares: np.ndarray) -> float:

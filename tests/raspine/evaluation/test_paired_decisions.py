@@ -49,10 +49,10 @@ def test_models_that_never_differ() -> None:
         paired_decisions.mcnemar(-1, 2)
 
 
-def newcombe(a: int, b: int, c: int, d: int) -> tuple[float, float]:
+def newcombe(a: int, b: int, c: int, d: int, confidence: float = 0.95) -> tuple[float, float]:
     """Method 10, from his text."""
     n = a + b + c + d
-    one, two = (stats.binomtest(a + k, n).proportion_ci(method="wilson") for k in (b, c))
+    one, two = (stats.binomtest(a + k, n).proportion_ci(confidence, "wilson") for k in (b, c))
     p1, p2 = (a + b) / n, (a + c) / n
     dl1, du1, dl2, du2 = p1 - one.low, one.high - p1, p2 - two.low, two.high - p2
     whole = (a + b) * (c + d) * (a + c) * (b + d)
@@ -69,11 +69,12 @@ def test_the_difference_against_newcombes_text(seed: int) -> None:
     random = np.random.default_rng(seed)
     counts = [int(count) for count in random.integers(0, random.choice([2, 6, 60]), 4)]
     counts[int(random.integers(4))] += 1
-    found = paired_decisions.share_difference(*counts)
+    confidence = (0.95, 0.8)[seed % 2]
+    found = paired_decisions.share_difference(*counts, confidence)
     assert found.value == pytest.approx((counts[1] - counts[2]) / sum(counts))
-    low, high = newcombe(*counts)
+    low, high = newcombe(*counts, confidence)
     assert found.interval == pytest.approx((max(-1, low), min(1, high)), abs=1e-9)
-    opposite = paired_decisions.share_difference(counts[0], counts[2], counts[1], counts[3])
+    opposite = paired_decisions.share_difference(counts[0], counts[2], counts[1], counts[3], confidence)
     assert opposite.interval == pytest.approx((-found.interval[1], -found.interval[0]))
 
 
@@ -96,14 +97,16 @@ def test_two_models_by_hand() -> None:
     assert found["sensitivity_mcnemar"]["p_exact"] == 0.5
     assert found["sensitivity_difference_ci"] == pytest.approx(newcombe(1, 2, 0, 1))
     assert found["specificity_difference_ci"] == pytest.approx(newcombe(2, 1, 0, 1))
+    narrow = paired_decisions.compare(FIRST, SECOND, OUTCOMES, confidence=0.8)
+    assert narrow["accuracy_difference_ci"] == pytest.approx(newcombe(3, 3, 0, 2, 0.8))
     assert found["notes"] == []
 
 
 def test_films_of_one_patient_take_the_bootstrap() -> None:
     patients = ["a", "b", "b", "c", "d", "e", "e", "f"]
-    found = paired_decisions.compare(FIRST, SECOND, OUTCOMES, patients, seed=3, resamples=200)
+    found = paired_decisions.compare(FIRST, SECOND, OUTCOMES, patients, 0.8, seed=3, resamples=200)
     right = np.equal(FIRST, OUTCOMES) * 1.0 - np.equal(SECOND, OUTCOMES)
-    expected = resampling.means(right, patients, 200, 3)
+    expected = resampling.means(right, patients, 200, 3, 0.8)
     assert found["accuracy_difference_ci"] == pytest.approx(list(expected.interval))
     assert "draws patients" in found["notes"][-1]
 

@@ -52,17 +52,19 @@ def test_same_seed_same_draws_and_another_seed_others() -> None:
 @pytest.mark.parametrize("seed", range(50))
 def test_shares_and_means_equal_a_plain_bootstrap_of_the_same_resamples(seed: int) -> None:
     rng, clusters, counted, total = _films(seed)
+    confidence = (0.95, 0.8)[seed % 2]
+    ends = [50 * (1 - confidence), 50 * (1 + confidence)]
     values = rng.normal(size=clusters.size)
     of_share, of_mean = [], []
     for rows in _plain_resamples(clusters, 60, seed):
         of_share.append(sum(counted[row] for row in rows) / sum(total[row] for row in rows))
         of_mean.append(sum(values[row] for row in rows) / len(rows))
-    share = resampling.shares(counted, total, clusters, 60, seed, method="percentile")
-    mean = resampling.means(values, clusters, 60, seed, method="percentile")
+    share = resampling.shares(counted, total, clusters, 60, seed, confidence, "percentile")
+    mean = resampling.means(values, clusters, 60, seed, confidence, "percentile")
     assert share.value == pytest.approx(counted.sum() / total.sum(), abs=1e-12)
-    assert share.interval == pytest.approx(np.percentile(of_share, [2.5, 97.5]), abs=1e-10)
+    assert share.interval == pytest.approx(np.percentile(of_share, ends), abs=1e-10)
     assert mean.value == pytest.approx(values.mean(), abs=1e-12)
-    assert mean.interval == pytest.approx(np.percentile(of_mean, [2.5, 97.5]), abs=1e-10)
+    assert mean.interval == pytest.approx(np.percentile(of_mean, ends), abs=1e-10)
     assert share.n == total.sum()
 
 
@@ -97,11 +99,12 @@ def test_statistic_of_row_numbers_equals_weights(seed: int) -> None:
     def of_rows(rows: np.ndarray) -> float:
         return metrics.roc_auc_score(outcomes[rows], scores[rows])
 
-    for method in resampled.METHODS:
-        slow = resampling.statistic(of_rows, clusters, 40, seed, method=method, bounds=(0, 1))
-        quick = resampling.weighted(
-            weighted_figures.auc(scores, outcomes), clusters, 40, seed, method=method, bounds=(0, 1)
-        )
+    quickly = weighted_figures.auc(scores, outcomes)
+    for method, confidence in zip(resampled.METHODS, (0.95, 0.8, 0.99), strict=True):
+        slow = resampling.statistic(of_rows, clusters, 40, seed, confidence, method, bounds=(0, 1))
+        quick = resampling.weighted(quickly, clusters, 40, seed, confidence, method, bounds=(0, 1))
+        whole = resampling.resampled(quickly, clusters, 40, seed, bounds=(0, 1))
+        assert quick == whole.estimate(method, confidence)
         assert quick.value == pytest.approx(slow.value, abs=1e-12)
         assert quick.interval == pytest.approx(slow.interval, abs=1e-9)
 
@@ -109,6 +112,7 @@ def test_statistic_of_row_numbers_equals_weights(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(50))
 def test_bca_equals_scipy_with_the_same_resamples(seed: int) -> None:
     _, clusters, counted, total = _films(seed)
+    confidence = (0.95, 0.8)[seed % 2]
     found = resampling.resampled_shares(counted, total, clusters, 300, seed)
     codes = np.unique(clusters, return_inverse=True)[1]
     parts, wholes = np.bincount(codes, counted), np.bincount(codes, total)
@@ -119,16 +123,18 @@ def test_bca_equals_scipy_with_the_same_resamples(seed: int) -> None:
     # scipy takes over the distribution it is given when it draws nothing itself.
     given = stats._resampling.BootstrapResult(None, found.values, None)
     theirs = stats.bootstrap(
-        (parts, wholes), ratio, paired=True, vectorized=True, n_resamples=0, bootstrap_result=given, method="BCa"
-    )
-    assert found.estimate("bca").interval == pytest.approx(tuple(theirs.confidence_interval), abs=1e-9)
+        (parts, wholes), ratio, paired=True, vectorized=True, n_resamples=0, bootstrap_result=given, method="BCa",
+        confidence_level=confidence,
+    )  # fmt: skip
+    assert found.estimate("bca", confidence).interval == pytest.approx(tuple(theirs.confidence_interval), abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_t_is_the_textbook_interval_of_a_mean(seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=30)
-    found = resampling.means(values, np.arange(30), 20_000, seed)
-    theirs = stats.ttest_1samp(values, 0).confidence_interval()
+    confidence = (0.95, 0.8)[seed % 2]
+    found = resampling.means(values, np.arange(30), 20_000, seed, confidence)
+    theirs = stats.ttest_1samp(values, 0).confidence_interval(confidence)
     assert found.interval == pytest.approx((theirs.low, theirs.high), abs=0.02 * values.std())
 
 
@@ -167,11 +173,12 @@ def test_clusters_widen_the_interval() -> None:
 def test_all_or_none_has_wilsons_interval_over_patients() -> None:
     patients = np.repeat(np.arange(10), 3)
     for value in (0, 1):
-        found = resampling.shares(np.full(30, value), np.ones(30), patients)
-        theirs = stats.binomtest(10 * value, 10).proportion_ci(method="wilson")
-        assert found.value == value
-        assert found.interval == pytest.approx((theirs.low, theirs.high))
-        assert found.note
+        for confidence in (0.95, 0.8):
+            found = resampling.shares(np.full(30, value), np.ones(30), patients, confidence=confidence)
+            theirs = stats.binomtest(10 * value, 10).proportion_ci(confidence, "wilson")
+            assert found.value == value
+            assert found.interval == pytest.approx((theirs.low, theirs.high))
+            assert found.note
 
 
 def test_patients_outside_the_denominator_do_not_carry_the_share() -> None:

@@ -27,33 +27,39 @@ def cohort(seed: int) -> Cohort:
 @pytest.mark.parametrize("seed", range(60))
 def test_recalibration_against_statsmodels(seed: int) -> None:
     risks, outcomes, _ = cohort(seed)
-    odds = special.logit(risks)
+    odds, confidence = special.logit(risks), (0.95, 0.8)[seed % 2]
     large = sm.GLM(outcomes, np.ones(risks.size), family=sm.families.Binomial(), offset=odds)
     full = sm.Logit(outcomes, sm.add_constant(odds))
     for function, fitted in (
         (calibration.intercept, large.fit(tol=1e-12)),
         (calibration.slope, full.fit(disp=0, tol=1e-12, maxiter=200)),
     ):
-        found = function(risks, outcomes)
+        found = function(risks, outcomes, confidence=confidence)
         assert found.value == pytest.approx(fitted.params[-1], abs=1e-6)
-        assert found.interval == pytest.approx(tuple(fitted.conf_int()[-1]), abs=1e-6)
+        assert found.interval == pytest.approx(tuple(fitted.conf_int(1 - confidence)[-1]), abs=1e-6)
         assert (found.n, found.method, found.note) == (risks.size, "wald", "")
 
 
 @pytest.mark.parametrize("seed", range(0, 60, 3))
 def test_cluster_robust_errors_against_statsmodels(seed: int) -> None:
     risks, outcomes, patients = cohort(seed)
+    odds, confidence = special.logit(risks), (0.95, 0.8)[seed % 2]
+    large = sm.GLM(outcomes, np.ones(risks.size), family=sm.families.Binomial(), offset=odds)
+    full = sm.Logit(outcomes, sm.add_constant(odds))
+    clustered = {"cov_type": "cluster", "cov_kwds": {"groups": patients}, "use_t": True}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitted = sm.Logit(outcomes, sm.add_constant(special.logit(risks))).fit(
-            disp=0, tol=1e-12, maxiter=200, cov_type="cluster", cov_kwds={"groups": patients}, use_t=True
+        errors = (
+            large.fit(tol=1e-12, **clustered).bse[-1],
+            full.fit(disp=0, tol=1e-12, maxiter=200, **clustered).bse[-1],
         )
-        # statsmodels takes rows for degrees of freedom.
-        error, degrees = fitted.bse[-1], np.unique(patients).size - 1
-    half = stats.t.ppf(0.975, degrees) * error
-    found = calibration.slope(risks, outcomes, patients)
-    assert found.interval == pytest.approx((found.value - half, found.value + half), abs=1e-6)
-    assert found.method == f"wald, cluster-robust, t with {degrees} degrees of freedom"
+    # statsmodels takes rows for degrees of freedom.
+    degrees = np.unique(patients).size - 1
+    for function, error in zip((calibration.intercept, calibration.slope), errors, strict=True):
+        half = stats.t.ppf((1 + confidence) / 2, degrees) * error
+        found = function(risks, outcomes, patients, confidence)
+        assert found.interval == pytest.approx((found.value - half, found.value + half), abs=1e-6)
+        assert found.method == f"wald, cluster-robust, t with {degrees} degrees of freedom"
 
 
 def test_patients_that_deviate_alike_leave_no_interval() -> None:
@@ -138,10 +144,20 @@ def test_the_bootstrap_of_the_scaled_brier_score_is_that_of_resampled_rows() -> 
         rows = np.repeat(np.arange(risks.size), weights[codes].astype(int))
         drawn = outcomes[rows]
         values.append(1 - np.mean((risks[rows] - drawn) ** 2) / (drawn.mean() * (1 - drawn.mean())))
-    found = calibration.scaled_brier(risks, outcomes, patients, seed=5, resamples=200)
     count = codes.max() + 1
-    half = stats.t.ppf(0.975, count - 1) * np.std(values) * math.sqrt(count / (count - 1))
-    assert found.interval == pytest.approx((found.value - half, min(1, found.value + half)))
+    for confidence in (0.95, 0.8):
+        found = calibration.scaled_brier(risks, outcomes, patients, confidence, 5, 200)
+        half = stats.t.ppf((1 + confidence) / 2, count - 1) * np.std(values) * math.sqrt(count / (count - 1))
+        assert found.interval == pytest.approx((found.value - half, min(1, found.value + half)))
+    squares = (risks - outcomes) ** 2
+    plain = calibration.brier(risks, outcomes, patients, 0.8, 5, 200)
+    assert plain == resampling.shares(squares, np.ones(risks.size), patients, 200, 5, 0.8)
+
+
+def test_the_scaled_brier_score_s_interval_ends_at_1() -> None:
+    risks, outcomes = [0.02, 0.02, 0.02, 0.98, 0.98, 0.6], [0, 0, 0, 1, 1, 1]
+    found = calibration.scaled_brier(risks, outcomes)
+    assert found.value < found.interval[1] == 1.0
 
 
 def test_the_scaled_brier_score_needs_both_outcomes() -> None:
@@ -154,13 +170,14 @@ def test_the_scaled_brier_score_needs_both_outcomes() -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_groups_against_scikit_learn(seed: int, strategy: str) -> None:
     risks, outcomes, _ = cohort(seed)
-    found = calibration.groups(risks, outcomes, 5, strategy)
+    confidence = (0.95, 0.8)[seed % 2]
+    found = calibration.groups(risks, outcomes, 5, strategy, confidence)
     observed, mean = reference.calibration_curve(outcomes, risks, n_bins=5, strategy=strategy)
     assert [group.mean_risk for group in found] == pytest.approx(mean.tolist())
     assert [group.observed for group in found] == pytest.approx(observed.tolist())
     assert sum(group.n for group in found) == risks.size
     for group in found:
-        expected = stats.binomtest(round(group.observed * group.n), group.n).proportion_ci(method="wilson")
+        expected = stats.binomtest(round(group.observed * group.n), group.n).proportion_ci(confidence, "wilson")
         assert group.interval == pytest.approx((expected.low, expected.high), abs=1e-12)
     gaps = sum(group.n * abs(group.mean_risk - group.observed) for group in found) / risks.size
     assert calibration.expected_error(risks, outcomes, 5, strategy).value == pytest.approx(gaps)
