@@ -3,6 +3,7 @@ import math
 import pathlib
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -171,10 +172,18 @@ def test_program_leaves_table_json_and_picture(tmp_path: pathlib.Path) -> None:
     assert (tmp_path / "out/coverage.png").exists()
 
 
-@pytest.mark.parametrize("flag", ["--cohorts=0", "--resamples=a", "stray"])
-def test_wrong_flags_are_refused(tmp_path: pathlib.Path, flag: str) -> None:
-    command = [sys.executable, "-m", "experiments.coverage", f"--output_dir={tmp_path / 'out'}", flag]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+def test_wrong_flags_are_refused(start_many: Callable, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").touch()
+    cases = {
+        (f"--output_dir={tmp_path / 'out'}", "--cohorts=0"): "cohorts",
+        (f"--output_dir={tmp_path / 'out'}", "--resamples=a"): "resamples",
+        (f"--output_dir={tmp_path / 'out'}", "stray"): "Received: stray.",
+        (f"--output_dir={tmp_path / 'file'}",): "--output_dir is a file: name a folder.",
+    }
+    results = start_many("experiments.coverage", [list(arguments) for arguments in cases])
+    for (arguments, expected), (status, out, err) in zip(cases.items(), results, strict=True):
+        assert status == 2, (arguments, err)
+        assert out == "", arguments
+        assert expected in err, (arguments, err)
+        assert len(err.splitlines()) <= 2, err
     assert not (tmp_path / "out").exists()
