@@ -9,13 +9,14 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from experiments import planned_cases
+from raspine.report.charts.style import BLACK, BLUE, GREEN, VERMILLION
 
 _POINTS = 40
-# Okabe and Ito's colours, each with a line and a marker of its own.
+# Each colour with a line and a marker of its own.
 _LINES = {
-    "sensitivity": ("#D55E00", "-", "o"),
-    "specificity": ("#0072B2", "--", "s"),
-    "AUC": ("#009E73", "-.", "^"),
+    "sensitivity": (VERMILLION, "-", "o"),
+    "specificity": (BLUE, "--", "s"),
+    "AUC": (GREEN, "-.", "^"),
 }
 
 
@@ -34,7 +35,7 @@ def draw(plan: planned_cases.Plan, path: pathlib.Path) -> None:
         expected = {"sensitivity": plan.sensitivity, "specificity": plan.specificity, "AUC": plan.auc}[name]
         place.plot(totals, widths, line, color=colour, marker=marker, ms=4, markevery=4, label=f"{name} {expected:.3g}")
     if not plan.is_clustered:
-        place.axvline(plan.given.total, color="#000000", lw=1, ls=":", label=f"given: {plan.given.total}")
+        place.axvline(plan.given.total, color=BLACK, lw=1, ls=":", label=f"given: {plan.given.total}")
     place.set_xscale("log")
     place.xaxis.set_major_formatter("{x:,.0f}")
     place.set_ylim(bottom=0)

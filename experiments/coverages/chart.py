@@ -13,8 +13,8 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from raspine.evaluation import intervals
+from raspine.report.charts.style import BLACK, BLUE, GREEN, VERMILLION
 
-_BLUE, _VERMILLION, _GREEN, _BLACK = "#0072B2", "#D55E00", "#009E73", "#000000"  # Okabe and Ito
 _ROW, _FRAME, _WIDTH = 0.24, 0.9, 9.0  # inches
 
 
@@ -46,11 +46,11 @@ def draw(rows: Sequence[dict[str, Any]], band: tuple[float, float], path: pathli
 
 def _panel(place: Axes, name: str, rows: Sequence[dict[str, Any]], band: tuple[float, float]) -> None:
     known = [row for row in rows if row["coverage"] is not None]
-    place.axvspan(*band, color=_GREEN, alpha=0.15, lw=0, label=f"{band[0]:.0%} to {band[1]:.0%}")
-    place.axvline(0.95, color=_GREEN, lw=1, label="95 %")
+    place.axvspan(*band, color=GREEN, alpha=0.15, lw=0, label=f"{band[0]:.0%} to {band[1]:.0%}")
+    place.axvline(0.95, color=GREEN, lw=1, label="95 %")
     for is_recommended, marker, colour, label in (
-        (True, "o", _BLUE, "recommended"),
-        (False, "s", _VERMILLION, "for comparison"),
+        (True, "o", BLUE, "recommended"),
+        (False, "s", VERMILLION, "for comparison"),
     ):
         chosen = [(row, at) for at, row in enumerate(known) if row["is_recommended"] == is_recommended]
         place.errorbar(
@@ -64,7 +64,7 @@ def _panel(place: Axes, name: str, rows: Sequence[dict[str, Any]], band: tuple[f
             label=label,
         )
     exact = [(row["exact"], at) for at, row in enumerate(known) if row["exact"] is not None]
-    place.plot([value for value, _ in exact], [at for _, at in exact], "|", color=_BLACK, ms=12, label="exact")
+    place.plot([value for value, _ in exact], [at for _, at in exact], "|", color=BLACK, ms=12, label="exact")
     place.set_yticks(range(len(known)), [f"{row['figure']}: {row['method']}" for row in known], fontsize=8)
     place.set_ylim(len(known) - 0.4, -0.6)
     place.grid(axis="x", alpha=0.3)

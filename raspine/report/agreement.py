@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics
 
-from raspine.evaluation import agreement, equivalence
+from raspine.evaluation import agreement, confusion, equivalence, film_evidence
 from raspine.report import blocks, cells, charts, facts, gather, reference, rules, wording
 
-MODEL, CONSENSUS = "model", "consensus"
+MODEL, CONSENSUS = film_evidence.MODEL, film_evidence.CONSENSUS
 Array = NDArray[np.float64]
 _MAIN = (
     ("bias", "Bias, mm"), ("lower_limit", "Lower limit, mm"), ("upper_limit", "Upper limit, mm"),
@@ -43,6 +42,11 @@ def pairs(run: gather.Run) -> list[Mapping[str, Any]]:
         for pair in agreement.pairs(columns, margin, known, model=MODEL, consensus=CONSENSUS):
             found.append({"distance": distance.name, **pair.to_dict()})
     return found
+
+
+def annotators(run: gather.Run) -> list[str]:
+    """Returns who measured beside model and consensus, by name."""
+    return sorted({row.get("rater", "") for row in run.raters} - {MODEL, CONSENSUS, ""})
 
 
 def _columns(run: gather.Run, distance: facts.Distance) -> tuple[dict[str, Array], list[str]]:
@@ -78,10 +82,9 @@ def _of_films(run: gather.Run) -> list[Any]:
             blocks.Folded("Other correlations of the same pairs", [_table(run, compared, _MORE, "Correlations")]),
             *_tests(run, compared),
         ]
-    raters = {row.get("rater") for row in run.raters} - {MODEL, CONSENSUS, None, ""}
-    if parts and reference.is_exact(run):
+    if parts and run.exact:
         parts.append(blocks.Text("The phantom's points are exact: there are no annotators to compare.", "note"))
-    elif parts and not raters:
+    elif parts and not annotators(run):
         parts.append(
             blocks.Text("Single annotators were not kept apart, so raters cannot be compared with each other.", "note")
         )
@@ -213,13 +216,12 @@ def _grades(run: gather.Run) -> list[Any]:
     return [blocks.Text(lead), blocks.Table("Agreement on yes and no", header, rows, (2, 3, 4))]
 
 
-def _kappa(both: Sequence[tuple[str, str]]) -> list[blocks.Cell]:
-    one, two = zip(*both, strict=True)
-    same = sum(first == second for first, second in both) / len(both)
-    # Without any disagreement possible (all grades alike) kappa divides by zero.
-    kappa = metrics.cohen_kappa_score(one, two) if len({*one, *two}) > 1 else np.nan
+def _kappa(both: list[tuple[str, str]]) -> list[blocks.Cell]:
+    # Neither is the truth: both figures stay when the two are exchanged.
+    cells_of = confusion.Confusion(*(both.count(pair) for pair in (("1", "1"), ("1", "0"), ("0", "1"), ("0", "0"))))
+    same = confusion.ratio(*cells_of.shares["accuracy"])
     return [
-        blocks.Cell(str(len(both)), len(both)),
+        cells.count(cells_of.n),
         blocks.Cell(wording.share(same), same),
-        blocks.Cell(wording.number(kappa), float(kappa)),
+        blocks.Cell(wording.number(cells_of.kappa), cells_of.kappa),
     ]

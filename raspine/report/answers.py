@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from raspine.report import (
-    blocks,
+    agreement,
     calibration,
     card,
     checks,
@@ -13,7 +13,6 @@ from raspine.report import (
     glance,
     groups,
     limits,
-    reference,
     trust,
     wording,
 )
@@ -30,8 +29,8 @@ def _rows(part: str, *names: str) -> Answer:
     """Returns an answer that joins rows of the model card."""
 
     def answer(run: gather.Run) -> str:
-        rows = {title: dict(one.rows) for one in card.parts_of(run) for title in (one.title,)}[part]
-        return " ".join(rows[name] for name in names if rows[name] != card.AUTHORS)
+        rows = dict(card.rows_of(run, part))
+        return " ".join(filter(None, (rows[name] for name in names)))
 
     return answer
 
@@ -41,20 +40,11 @@ def _technology(run: gather.Run) -> str:
     return f"Deep learning: {found}." if found else ""
 
 
-def _performance(run: gather.Run) -> str:
-    return _tiles(glance.key_figures(run))
-
-
-def _tiles(tiles: list[blocks.Tile]) -> str:
-    told = [f"{tile.label} {tile.value}" + (f" [{tile.interval}]" if tile.interval else "") for tile in tiles]
-    return "; ".join(told) + "." if told else ""
-
-
 def _partition_level(run: gather.Run) -> str:
     split = run.data.get("split")
     if not isinstance(split, Mapping):
         return ""
-    return f"Disjoint by {split.get('by')}. " + _check(run, "No patient is in two splits")
+    return f"Disjoint by {split.get('by')}. " + _check(run, checks.LEAKAGE)
 
 
 def _check(run: gather.Run, name: str) -> str:
@@ -102,7 +92,7 @@ def _subgroups(run: gather.Run) -> str:
 
 
 def _raters(run: gather.Run) -> str:
-    names = sorted({row.get("rater", "") for row in run.raters} - {"", "model", "consensus"})
+    names = agreement.annotators(run)
     if len(names) > 1:
         return f"{len(names)} annotators against each other and against the model, in the section “Agreement”."
     grades = run.data.get("raters")
@@ -112,7 +102,7 @@ def _raters(run: gather.Run) -> str:
 
 
 def _reference(run: gather.Run) -> str:
-    if reference.is_exact(run):
+    if run.exact:
         return "Exact points of the phantom; nobody annotated."
     options = run.data.get("options")
     if isinstance(options, Mapping) and options.get("consensus"):
@@ -125,11 +115,11 @@ def _reference(run: gather.Run) -> str:
 
 def _excluded(run: gather.Run) -> str:
     """Returns what was refused and why; what was never offered only the authors know."""
-    return _check(run, "Refused inputs") if sum(cohort.reasons(run).values()) else ""
+    return _check(run, checks.REFUSED) if sum(cohort.reasons(run).values()) else ""
 
 
 def _missing(run: gather.Run) -> str:
-    return " ".join(filter(None, (_check(run, "Refused inputs"), _check(run, "Cases without an answer"))))
+    return " ".join(filter(None, (_check(run, checks.REFUSED), _check(run, checks.ANSWERED))))
 
 
 def _explainability(run: gather.Run) -> str:
@@ -177,11 +167,7 @@ def _external(run: gather.Run) -> str:
     trained, judged = run.told("data_hash"), run.summary.get("data_hash")
     if not trained or not judged:
         return ""
-    return (
-        "None: training and evaluation share one data set."
-        if trained == judged
-        else _check(run, "Data of training and evaluation")
-    )
+    return "None: training and evaluation share one data set." if trained == judged else _check(run, checks.DATA)
 
 
 def _sets(run: gather.Run) -> str:
@@ -193,7 +179,7 @@ def _sets(run: gather.Run) -> str:
 
 def _internal(run: gather.Run) -> str:
     trained, judged = run.told("data_hash"), run.summary.get("data_hash")
-    return f"{glance.on_whom(run)}. {_performance(run)}" if trained and trained == judged else ""
+    return f"{glance.on_whom(run)}. {card.overall(run)}" if trained and trained == judged else ""
 
 
 def _calibration(run: gather.Run) -> str:
@@ -235,19 +221,19 @@ ANSWERS: Mapping[str, Answer] = {
     "measures": _measures,
     "missing": _missing,
     "model": _rows("Model details", "Kind", "Inputs and outputs"),
-    "model_choice": lambda run: _check(run, "The model was chosen on validation cases"),
+    "model_choice": lambda run: _check(run, checks.MODEL_CHOICE),
     "partition_level": _partition_level,
-    "performance": _performance,
-    "preparation": lambda run: card.preparation(run),
+    "performance": card.overall,
+    "preparation": card.preparation,
     "raters": _raters,
     "reference": _reference,
     "sample_size": _sample_size,
     "sets": _sets,
-    "split": lambda run: card.split_rule(run),
+    "split": card.split_rule,
     "subgroups": _subgroups,
     "technology": _technology,
     "threshold": _rows("Metrics", "Threshold"),
     "training": _rows("Model details", "Training"),
-    "uncertainty": lambda run: card.uncertainty(run),
+    "uncertainty": card.uncertainty,
     "versions": _rows("Model details", "Versions"),
 }

@@ -39,7 +39,17 @@ def section(run: gather.Run) -> blocks.Section:
 
 def parts_of(run: gather.Run) -> list[Part]:
     """Returns the nine parts, every row with an answer or a note to the authors."""
-    return [Part(title, [(name, answer or AUTHORS) for name, answer in rows(run)]) for title, rows in _PARTS.items()]
+    return [Part(title, [(name, answer or AUTHORS) for name, answer in rows_of(run, title)]) for title in _PARTS]
+
+
+def rows_of(run: gather.Run, title: str) -> list[Row]:
+    """Returns the rows of a part, empty answers where no run can know.
+
+    Args:
+      run: as read.
+      title: of Mitchell's nine.
+    """
+    return _PARTS[title](run)
 
 
 def _details(run: gather.Run) -> list[Row]:
@@ -105,7 +115,7 @@ def _intended(run: gather.Run) -> list[Row]:
 
 def _factors(run: gather.Run) -> list[Row]:
     found = groups.levels(run)
-    told = "; ".join(f"{cohort.group_name(kind)}: {', '.join(parts)}" for kind, parts in found.items())
+    told = "; ".join(f"{groups.kind_name(kind)}: {', '.join(parts)}" for kind, parts in found.items())
     missing = [kind for kind in ("age", "sex", "scanner") if kind not in found]
     absent = f"Not evaluated by {wording.listed(missing)}: not recorded." if missing and run.cases else ""
     return [
@@ -173,20 +183,16 @@ def preparation(run: gather.Run) -> str:
 def _training_data(run: gather.Run) -> list[Row]:
     counts = cohort.counts(run)
     unit = cohort.unit(run)
-    told = "; ".join(
-        f"{cohort.SPLITS[split]}: {_counted(part.get(unit), unit)} of {_counted(part.get('patients'), 'patients')}"
-        for split, part in counts.items()
-    )
+    each = {
+        split: [wording.counted(part.get(what), what) for what in (unit, "patients")] for split, part in counts.items()
+    }
+    told = "; ".join(f"{cohort.SPLITS[split]}: {cases} of {patients}" for split, (cases, patients) in each.items())
     return [
         ("Cases", f"{told}." if told else ""),
         ("Split", split_rule(run)),
         ("Data hash", str(run.told("data_hash") or "")),
         ("Sources and consent", ""),
     ]
-
-
-def _counted(count: Any, what: str) -> str:
-    return wording.counted(count, what) if isinstance(count, int) else f"{wording.UNKNOWN} {what}"
 
 
 def split_rule(run: gather.Run) -> str:
@@ -204,11 +210,16 @@ def _trained(run: gather.Run) -> str:
     return " ".join(f"{name}: {text}" if name else text for name, text in told.items() if text)
 
 
+def overall(run: gather.Run) -> str:
+    """Returns the key figures with their intervals, empty without an evaluation."""
+    told = [
+        f"{tile.label} {tile.value}" + (f" [{tile.interval}]" if tile.interval else "")
+        for tile in glance.key_figures(run)
+    ]
+    return "; ".join(told) + "." if told else ""
+
+
 def _analyses(run: gather.Run) -> list[Row]:
-    tiles = glance.key_figures(run)
-    overall = "; ".join(
-        f"{tile.label} {tile.value}" + (f" [{tile.interval}]" if tile.interval else "") for tile in tiles
-    )
     main = "auc" if run.studies else "mre_mm"
     by_group = "; ".join(
         f"{label} {wording.with_interval(figure['value'], figure['ci'])}{_rests_on(run, figures)}"
@@ -218,7 +229,7 @@ def _analyses(run: gather.Run) -> list[Row]:
     )
     named = "AUC" if run.studies else "Mean landmark error in mm"
     return [
-        ("Overall", f"{overall}." if overall else ""),
+        ("Overall", overall(run)),
         ("By group", f"{named}: {by_group}." if by_group else ""),
         ("Verdict", " ".join(glance.verdict(run))),
     ]

@@ -11,6 +11,11 @@ from raspine.report import blocks, cohort, decisions, facts, gather, training, w
 PASSED, FAILED, OPEN, TOLD = "passed", "failed", "unknown", "stated"
 TONES = {PASSED: "good", FAILED: "bad", OPEN: "open", TOLD: ""}
 FEW = 10
+LEAKAGE = "No patient is in two splits"
+DATA = "Data of training and evaluation"
+MODEL_CHOICE = "The model was chosen on validation cases"
+REFUSED = "Refused inputs"
+ANSWERED = "Cases without an answer"
 THRESHOLD = "The threshold was not chosen on the evaluated cases"
 TOGETHER = "The parts belong together"
 SPACING = "Where millimetres come from"
@@ -83,7 +88,7 @@ def spacing_sources(run: gather.Run) -> dict[str, int]:
 
 
 def _leakage(run: gather.Run) -> Check | None:
-    name = "No patient is in two splits"
+    name = LEAKAGE
     if run.records:
         shared = shared_patients(run)
         if shared:
@@ -119,7 +124,7 @@ def _same_data(run: gather.Run) -> Check | None:
     trained, judged = run.told("data_hash"), run.summary.get("data_hash")
     if not run.summary:
         return None
-    name = "Data of training and evaluation"
+    name = DATA
     if not trained or not judged:
         return Check(name, OPEN, "A data hash is missing.")
     if trained == judged:
@@ -152,10 +157,8 @@ def _threshold(run: gather.Run) -> Check | None:
 def _model_choice(run: gather.Run) -> Check | None:
     best = training.epoch(run)
     if best is None:
-        return Check(
-            "The model was chosen on validation cases", OPEN, "No training run was found; name it with --training."
-        )
-    return Check("The model was chosen on validation cases", PASSED, f"Epoch {best}, by its validation figure.")
+        return Check(MODEL_CHOICE, OPEN, "No training run was found; name it with --training.")
+    return Check(MODEL_CHOICE, PASSED, f"Epoch {best}, by its validation figure.")
 
 
 def _consistent(run: gather.Run) -> Check | None:
@@ -219,7 +222,7 @@ def _refused(run: gather.Run) -> Check | None:
     listed = "; ".join(
         f"{reason} ({count})" for reason, count in sorted(reasons.items(), key=lambda item: -item[1])[:6]
     )
-    return Check("Refused inputs", TOLD, f"{total}: {listed}." if total else "None.")
+    return Check(REFUSED, TOLD, f"{total}: {listed}." if total else "None.")
 
 
 def _versions(run: gather.Run) -> Check | None:
@@ -268,7 +271,7 @@ def _answered(run: gather.Run) -> Check | None:
     if not known:
         return None
     told = ", ".join(f"{name} {count}" for name, count in known.items())
-    return Check("Cases without an answer", TOLD, f"{wording.sentence(told)}.")
+    return Check(ANSWERED, TOLD, f"{wording.sentence(told)}.")
 
 
 def _pictures(run: gather.Run) -> Check | None:
@@ -284,7 +287,7 @@ def _together(run: gather.Run) -> Check | None:
     """Compares what the parts say of their data and their model with the evaluation."""
     if not run.summary:
         return None
-    judged, model = run.summary.get("data_hash"), _mapping(run.summary.get("model"))
+    judged, model = run.summary.get("data_hash"), gather.mapping(run.summary.get("model"))
     hashes = {"--data": run.data.get("data_hash"), "--explained": run.explanations.get("data_hash")}
     known = {flag: found for flag, found in hashes.items() if found and judged}
     faults = [
@@ -294,7 +297,7 @@ def _together(run: gather.Run) -> Check | None:
     ]
     models = {
         "--training": run.training, "the model in best/": run.card,
-        "--explained": _mapping(run.explanations.get("model")),
+        "--explained": gather.mapping(run.explanations.get("model")),
     }  # fmt: skip
     compared = {flag: _other(part, model) for flag, part in models.items() if set(part) & set(model) & set(_OF_MODEL)}
     faults += [
@@ -316,10 +319,6 @@ def _other(part: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
 
 def _stopped(text: str) -> str:
     return f"{text}." if text and text[-1] not in ".!?" else text
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _real(run: gather.Run) -> Check | None:

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ _UNDESCRIBED = (
     "--data."
 )
 _COLUMNS = ("sex", "scanner", "position")
-_GROUPS = {"position": "view", "spacing_source": "source of the spacing"}
+_PART = "part"
 _CASES = {"test": "test", "validation": "validation", "train": "training"}
 
 
@@ -39,11 +40,6 @@ def counts(run: gather.Run) -> dict[str, Mapping[str, Any]]:
 def unit(run: gather.Run) -> str:
     """Returns `films` or `studies`."""
     return "studies" if run.kind == "studies" else "films"
-
-
-def group_name(kind: str) -> str:
-    """Returns what cases are divided by, for people."""
-    return _GROUPS.get(kind, wording.label(kind))
 
 
 def judged(run: gather.Run) -> str:
@@ -93,7 +89,7 @@ def chart(run: gather.Run) -> charts.Chart | None:
 
 
 def _demographics(run: gather.Run) -> list[Any]:
-    rows, group = _described(run)
+    rows = _described(run)
     known = [name for name in ("age", *_COLUMNS) if any(row.get(name) for row in rows)]
     if not known:
         return [blocks.Heading("Demographics"), blocks.Text(_UNDESCRIBED, "missing")]
@@ -101,32 +97,32 @@ def _demographics(run: gather.Run) -> list[Any]:
     drawn = []
     if "age" in known:
         ages = [wording.as_number(row.get("age")) for row in people]
-        drawn.append(charts.age_histogram(ages, [row[group] for row in people], order=_order(people, group)))
+        drawn.append(charts.age_histogram(ages, [row[_PART] for row in people], order=_order(people)))
     for name in known:
         if name != "age":
             # Sex is a person's, scanner and position a film's.
             some = people if name == "sex" else rows
-            drawn.append(_bars(name, some, group, "patients" if name == "sex" else unit(run)))
-    described = [_table(people, group)] if {"age", "sex"} & set(known) else [blocks.Text(_UNDESCRIBED, "missing")]
+            drawn.append(_bars(name, some, "patients" if name == "sex" else unit(run)))
+    described = [_table(people)] if {"age", "sex"} & set(known) else [blocks.Text(_UNDESCRIBED, "missing")]
     return [blocks.Heading("Demographics"), blocks.Charts(drawn), *described]
 
 
-def _bars(name: str, rows: Sequence[gather.Row], group: str, what: str) -> charts.Chart:
+def _bars(name: str, rows: Sequence[gather.Row], what: str) -> charts.Chart:
     values = [groups.SEXES.get(row.get(name, ""), wording.label(row.get(name, ""))) for row in rows]
-    shown = group_name(name)
-    parts = [row[group] for row in rows]
-    drawn = charts.category_bars(values, parts, order=_order(rows, group), what=shown, name=f"by_{name}")
+    shown = groups.kind_name(name)
+    parts = [row[_PART] for row in rows]
+    drawn = charts.category_bars(values, parts, order=_order(rows), what=shown, name=f"by_{name}")
     return dataclasses.replace(drawn, caption=f"Each bar is the share of its split's {what}.")
 
 
-def _described(run: gather.Run) -> tuple[list[gather.Row], str]:
-    """Returns rows with a column of groups: the records by split, or else the evaluated cases."""
+def _described(run: gather.Run) -> list[gather.Row]:
+    """Returns rows with a column _PART, the split for people: the records, or else the evaluated cases."""
     if run.records:
-        return [{**row, "part": SPLITS.get(row.get("split", ""), row.get("split", ""))} for row in run.records], "part"
+        return [{**row, _PART: SPLITS.get(row.get("split", ""), row.get("split", ""))} for row in run.records]
     key, rows = ("image", run.films) if run.films else ("study", run.studies)
-    part = SPLITS.get(str(run.summary.get("split", "test")), "Evaluated")
-    first = {row.get(key, ""): {**row, "part": part} for row in reversed(rows)}
-    return list(reversed(first.values())), "part"
+    part = SPLITS.get(run.split, "Evaluated")
+    first = {row.get(key, ""): {**row, _PART: part} for row in reversed(rows)}
+    return list(reversed(first.values()))
 
 
 def _patients(rows: Sequence[gather.Row]) -> list[gather.Row]:
@@ -137,16 +133,16 @@ def _patients(rows: Sequence[gather.Row]) -> list[gather.Row]:
     return list(found.values())
 
 
-def _order(rows: Sequence[gather.Row], group: str) -> list[str]:
-    there = {row[group] for row in rows}
+def _order(rows: Sequence[gather.Row]) -> list[str]:
+    there = {row[_PART] for row in rows}
     return [name for name in SPLITS.values() if name in there]
 
 
-def _table(people: Sequence[gather.Row], group: str) -> blocks.Table:
+def _table(people: Sequence[gather.Row]) -> blocks.Table:
     header = ["", "patients", "age, median (range)", "women", "men", "sex other or unknown"]
     rows: list[blocks.Row] = []
-    for name in dict.fromkeys([*_order(people, group), *(row[group] for row in people)]):
-        some = [row for row in people if row[group] == name]
+    for name in dict.fromkeys([*_order(people), *(row[_PART] for row in people)]):
+        some = [row for row in people if row[_PART] == name]
         sexes = collections.Counter(row.get("sex", "") for row in some)
         other = len(some) - sexes["F"] - sexes["M"]
         numbers = [blocks.Cell(str(count), count) for count in (sexes["F"], sexes["M"], other)]
@@ -159,7 +155,7 @@ def _ages(rows: Sequence[gather.Row]) -> blocks.Cell:
     ages = sorted(age for row in rows if (age := wording.as_number(row.get("age") or None)) >= 0)
     if not ages:
         return blocks.Cell("not recorded")
-    middle = (ages[(len(ages) - 1) // 2] + ages[len(ages) // 2]) / 2
+    middle = statistics.median(ages)
     unknown = len(rows) - len(ages)
     missing = f", {unknown} unknown" if unknown else ""
     return blocks.Cell(f"{middle:g} ({ages[0]:g} to {ages[-1]:g}{missing})", middle)

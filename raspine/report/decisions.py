@@ -1,12 +1,10 @@
 """Yes-or-no answers beside the truth: the four cells, those without an answer, and the shares that follow."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raspine.evaluation import confusion, intervals
-from raspine.evaluation.estimate import Estimate
 from raspine.report import blocks, cells, charts, gather, reference, wording
 
 RATES = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
@@ -116,7 +114,7 @@ def chart(one: Decision, truth: str = reference.CONSENSUS) -> charts.Chart:
 
 def rate(one: Decision, name: str) -> Mapping[str, Any]:
     """Returns a share as `Estimate.to_dict()`, all None where it is not there."""
-    return one.rates.get(name, {"value": None, "ci": None, "n": 0, "method": "", "note": ""})
+    return wording.estimate(one.rates, name)
 
 
 def _table(found: Sequence[Decision]) -> blocks.Table:
@@ -141,9 +139,9 @@ def _title(name: str) -> str:
 def _film_decision(summary: Any, name: str, title: str, stated: Any, unit: str) -> Decision | None:
     if not isinstance(summary, Mapping):
         return None
-    counts = _mapping(summary.get(f"{name}_confusion"))
+    counts = gather.mapping(summary.get(f"{name}_confusion"))
     undecided = (_count(counts, "positive_without_verdict"), _count(counts, "negative_without_verdict"))
-    figures = _mapping(_mapping(stated).get(name))
+    figures = gather.mapping(gather.mapping(stated).get(name))
     return _decision(name, title, _cells(counts), figures, unit, undecided)
 
 
@@ -165,16 +163,9 @@ def _decision(
     rates = {}
     for key, (part, whole) in counted.items():
         given = wording.estimate(stated, key)
-        rates[key] = given if given["value"] is not None else wilson(part, whole)
+        rates[key] = given if given["value"] is not None else intervals.share(part, whole).to_dict()
     clustered = unit != "films" or bool(stated)
     return Decision(name, title, cells, undecided, rates, clustered, unit)
-
-
-def wilson(part: int, whole: int) -> dict[str, Any]:
-    """Returns a share of so many cases with Wilson's interval, as `Estimate.to_dict()`."""
-    value = part / whole if whole else math.nan
-    note = "" if whole else "there is no such case"
-    return Estimate(value, intervals.wilson(part, whole), whole, "wilson" if whole else "", note).to_dict()
 
 
 def _cells(counts: Any) -> confusion.Confusion | None:
@@ -190,7 +181,3 @@ def _cells(counts: Any) -> confusion.Confusion | None:
 def _count(counts: Mapping[str, Any], name: str) -> int:
     found = counts.get(name)
     return found if isinstance(found, int) and found > 0 else 0
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

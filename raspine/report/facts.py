@@ -21,7 +21,7 @@ class Distance:
       name: as `adi`.
       films, patients, positions: of each row.
       truth, found: float64 [film], mm; found is NaN where it was not measured.
-      verdict, called: float64 [film], 1 positive, 0 negative, NaN unknown: by the true and by the found distance.
+      verdict: float64 [film], 1 positive, 0 negative, NaN unknown: by the true distance.
     """
 
     name: str
@@ -31,7 +31,6 @@ class Distance:
     truth: Array
     found: Array
     verdict: Array
-    called: Array
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,7 +68,6 @@ def _distance(name: str, rows: Sequence[gather.Row]) -> Distance:
         truth=numbers(known, "true_mm"),
         found=numbers(known, "predicted_mm"),
         verdict=np.array([CODES.get(row.get("true_verdict", ""), math.nan) for row in known]),
-        called=np.array([CODES.get(row.get("predicted_verdict", ""), math.nan) for row in known]),
     )
 
 
@@ -79,14 +77,16 @@ def landmark_rows(run: gather.Run) -> list[gather.Row]:
     return [row for row in run.films if row.get("landmark") not in named and not row.get("predicted_mm")]
 
 
-def errors_by_landmark(run: gather.Run) -> dict[str, Array]:
-    """Returns each landmark's radial errors in mm; NaN where it was not found.
+def is_judged(row: gather.Row) -> bool:
+    """Returns whether something can be said of a point in mm: not without label, nor of one found without spacing."""
+    return bool(row.get("true_x") and (row.get("error_mm") or not row.get("predicted_x")))
 
-    Points without label, and found points of films without spacing, are left out: nothing can be said of them in mm.
-    """
+
+def errors_by_landmark(run: gather.Run) -> dict[str, Array]:
+    """Returns each landmark's radial errors in mm; NaN where it was not found."""
     found: dict[str, list[float]] = {}
     for row in landmark_rows(run):
-        if row.get("true_x") and (row.get("error_mm") or not row.get("predicted_x")):
+        if is_judged(row):
             found.setdefault(row["landmark"], []).append(wording.as_number(row.get("error_mm")))
     return {name: np.array(values) for name, values in found.items()}
 

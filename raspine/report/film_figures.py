@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raspine.evaluation import resampling
-from raspine.report import gather, wording
+from raspine.report import facts, gather
 
 
 def localisation(rows: Sequence[gather.Row]) -> dict[str, Any]:
@@ -16,8 +16,8 @@ def localisation(rows: Sequence[gather.Row]) -> dict[str, Any]:
     Args:
       rows: of films.csv.
     """
-    points = [row for row in rows if row.get("true_x") and (row.get("error_mm") or not row.get("predicted_x"))]
-    errors = np.array([wording.as_number(row["error_mm"] or None) for row in points])
+    points = list(filter(facts.is_judged, rows))
+    errors = facts.numbers(points, "error_mm")
     people = np.array([row.get("patient") or row["image"] for row in points], str)
     there = np.isfinite(errors)
     return {
@@ -36,7 +36,7 @@ def deviation(rows: Sequence[gather.Row], name: str) -> dict[str, Any]:
       name: of the distance.
     """
     known = [row for row in rows if row.get("landmark") == name and row.get("error_mm")]
-    errors = np.array([abs(wording.as_number(row["error_mm"])) for row in known])
+    errors = np.abs(facts.numbers(known, "error_mm"))
     return ratio(f"{name}_mae_mm", errors, np.array([row.get("patient") or row["image"] for row in known], str))
 
 

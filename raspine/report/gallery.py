@@ -8,7 +8,6 @@ from typing import Any
 from raspine.report import blocks, gather, pictures, reference, wording
 
 LIMIT = 60  # pictures, so that the page stays small
-_OVERLAYS = ("overlays", "against_truth")
 _OVERLAY = re.compile(r"(best|median|worst)_(\d+)_(.+)\.(png|jpg|jpeg)", re.IGNORECASE)
 _ORDER = ("worst", "median", "best")
 _WRONG_FIRST = ("fn", "fp", "tp", "tn")
@@ -51,9 +50,7 @@ def films(run: gather.Run) -> list[blocks.Picture]:
 
 def studies(run: gather.Run) -> list[blocks.Picture]:
     """Returns the pictures of explanations.json, the wrong ones first."""
-    entries = run.explanations.get("examples")
-    listed = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
-    ranked = sorted(listed, key=lambda entry: _rank(str(entry.get("group"))))
+    ranked = sorted(run.explanations.get("examples", ()), key=lambda entry: _rank(str(entry.get("group"))))
     made = (_study(run, entry) for entry in ranked[:LIMIT])
     return [picture for picture in made if picture is not None]
 
@@ -75,7 +72,7 @@ def _folders(run: gather.Run) -> list[pathlib.Path]:
     base = run.places.evaluation
     if base is None:
         return []
-    found = (base / name for name in _OVERLAYS)
+    found = (base / name for name in gather.OVERLAYS)
     return [folder for folder in found if folder.is_dir() and any(map(_OVERLAY.fullmatch, _names(folder)))][:1]
 
 
@@ -91,7 +88,7 @@ def _rows_by_film(run: gather.Run) -> dict[str, list[gather.Row]]:
 
 
 def _points(run: gather.Run) -> str:
-    return "the exact points" if reference.is_exact(run) else "the annotators' landmarks"
+    return "the exact points" if run.exact else "the annotators' landmarks"
 
 
 def _film(

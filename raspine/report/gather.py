@@ -5,12 +5,13 @@ import dataclasses
 import json
 import math
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from PIL import Image
 
 Row = dict[str, str]
+_Holds = Callable[[pathlib.Path], bool]
 EVALUATIONS = ("", "evaluated", "evaluation")
 TRAININGS = ("", "run", "training")
 EXPLANATIONS = ("", "explained", "explanations")
@@ -132,7 +133,7 @@ class Run:
     @property
     def exact(self) -> bool:
         """Whether the true points are known, as those of a phantom, and not marked by people."""
-        named = _mapping(self.data.get("options")).get("annotators")
+        named = mapping(self.data.get("options")).get("annotators")
         return named == ["exact"] or self.summary.get("annotator") == "exact"
 
     def told(self, *names: str) -> Any:
@@ -201,7 +202,7 @@ def read(places: Places) -> Run:
         studies=_rows(evaluation, "studies.csv"),
         raters=_rows(evaluation, "raters.csv"),
         training=_json(training, "run.json"),
-        card=_mapping(model.get("card")),
+        card=mapping(model.get("card")),
         settings={name: value for name, value in model.items() if name != "card"},
         data=_json(data, "dataset.json"),
         records=_rows(data, "records.csv"),
@@ -213,17 +214,22 @@ def read(places: Places) -> Run:
     return dataclasses.replace(run, synthetic=_synthetic(run), unreadable=_unreadable(run))
 
 
-def _named(flag: str, folder: pathlib.Path | None, holds: Any) -> pathlib.Path | None:
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Returns an object of a JSON file, empty where something else stands in its place."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _named(flag: str, folder: pathlib.Path | None, holds: _Holds) -> pathlib.Path | None:
     if folder is not None and not holds(folder):
         raise NotFound(f"--{flag}: '{folder}' does not hold what that flag names; see --help.")
     return folder
 
 
-def _first(run: pathlib.Path, names: Iterable[str], holds: Any) -> pathlib.Path | None:
+def _first(run: pathlib.Path, names: Iterable[str], holds: _Holds) -> pathlib.Path | None:
     return next((run / name for name in names if holds(run / name)), None)
 
 
-def _holds(name: str) -> Any:
+def _holds(name: str) -> _Holds:
     return lambda folder: (folder / name).is_file()
 
 
@@ -333,7 +339,7 @@ def _all_objects(value: Any, container: type[list[Any]] | type[dict[str, Any]]) 
 
 def _kind(source: Mapping[str, Any]) -> str:
     """Returns `films` or `studies`, of which a part speaks; empty where it does not say."""
-    task = source.get("task") or _mapping(source.get("model")).get("task")
+    task = source.get("task") or mapping(source.get("model")).get("task")
     return _KINDS.get(str(task), "")
 
 
@@ -380,17 +386,13 @@ def _refused(data: pathlib.Path | None) -> list[Row] | None:
     return _rows(data, "refused.csv") if data is not None and (data / "refused.csv").is_file() else None
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _synthetic(run: Run) -> bool | None:
     """Returns whether any part says that its patients are synthetic; the phantom's annotator is called `exact`."""
     places = run.places
     parts = (places.evaluation, places.training, places.explained, places.data, places.cross_validation)
     folders = {places.run, *filter(None, parts)}
     sources = [run.summary, run.training, run.card, run.data, run.explanations, run.cross_validation]
-    sources += [_mapping(run.summary.get("model")), *(_json(folder, "demo.json") for folder in folders)]
+    sources += [mapping(run.summary.get("model")), *(_json(folder, "demo.json") for folder in folders)]
     if any(source.get("synthetic") is True for source in sources) or run.exact:
         return True
     return False if any(source.get("synthetic") is False for source in sources) else None

@@ -6,7 +6,11 @@ from typing import Any
 from raspine.evaluation import equivalence
 from raspine.report import agreement, blocks, checks, cohort, decisions, film_figures, gather, rules, wording
 
-_SIGNS = {">": ">", ">=": "≥", "<": "<", "<=": "≤"}
+_WITHOUT_EVALUATION = (
+    "This folder holds no evaluation, so there are no figures on unseen cases. Make one with "
+    "`python -m experiments.evaluate --model=RUN/best --data=DATA --split=test --output_dir=DIR`, then name that "
+    "folder with --run and this one with --training."
+)
 WIDE = 0.3  # an interval of a share wider than this says little
 # Koo and Li, A guideline of selecting and reporting intraclass correlation coefficients, J Chiropr Med 2016.
 _GRADES = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (float("inf"), "excellent"))
@@ -20,7 +24,7 @@ def section(run: gather.Run) -> blocks.Section:
         verdicts = [blocks.Text(text, "verdict") for text in verdict(run)]
         parts += [*verdicts, blocks.Tiles([*tiles, *_checked(run)]), *_notes(run)]
     else:
-        parts.append(blocks.Text(_without_evaluation(run), "missing"))
+        parts.append(blocks.Text(_WITHOUT_EVALUATION, "missing"))
     return blocks.Section("glance", "At a glance", parts, "At a glance")
 
 
@@ -94,7 +98,7 @@ def _of_studies(run: gather.Run) -> list[blocks.Tile]:
             "Prevalence",
             wording.share(prevalence["value"]),
             wording.interval(prevalence["ci"], percent=True),
-            f"{summary.get('positives', wording.UNKNOWN)} of {_counted(summary.get('n'), 'studies')}",
+            f"{summary.get('positives', wording.UNKNOWN)} of {wording.counted(summary.get('n'), 'studies')}",
         ),
     ]
 
@@ -188,10 +192,13 @@ def _grade(value: Any, ends: Any) -> str:
 
 def _completed(run: gather.Run) -> dict[str, Any]:
     """Returns the summary, with intervals from the rows where it states none."""
-    computed = film_figures.localisation(run.films)
-    for name in _distances(run):
-        computed |= film_figures.deviation(run.films, name)
     known = {key: value for key, value in run.summary.items() if value is not None}
+    computed: dict[str, Any] = {}
+    if not {"mre_mm_ci", "sdr_2mm_ci"} <= known.keys():
+        computed |= film_figures.localisation(run.films)
+    for name in _distances(run):
+        if f"{name}_mae_mm_ci" not in known:
+            computed |= film_figures.deviation(run.films, name)
     return {**{key: value for key, value in computed.items() if key.endswith("_ci")}, **known}
 
 
@@ -199,7 +206,7 @@ def _share_tile(one: decisions.Decision, name: str) -> blocks.Tile:
     share = decisions.rate(one, name)
     total = one.positives if name == "sensitivity" else one.negatives
     which = "positive" if name == "sensitivity" else "negative"
-    note = f"of {total} {which} {wording.counted(total, one.unit).split()[-1]}"
+    note = f"of {total} {which} {wording.noun(total, one.unit)}"
     return blocks.Tile(
         name.capitalize(), wording.share(share["value"]), wording.interval(share["ci"], percent=True), note
     )
@@ -267,7 +274,7 @@ def _missed(run: gather.Run) -> str:
         return ""
     if not one.positives:
         return "No case was truly positive, so sensitivity is not known."
-    missed, unit = one.positives - one.cells.tp, wording.counted(one.positives, one.unit).split()[-1]
+    missed, unit = one.positives - one.cells.tp, wording.noun(one.positives, one.unit)
     return f"Of {one.positives} positive {unit} {missed} {'was' if missed == 1 else 'were'} missed."
 
 
@@ -287,18 +294,6 @@ def _precision(run: gather.Run) -> str:
 def _width(share: Mapping[str, Any]) -> float:
     ends = share.get("ci")
     return ends[1] - ends[0] if ends else 0.0
-
-
-def _without_evaluation(run: gather.Run) -> str:
-    return (
-        "This folder holds no evaluation, so there are no figures on unseen cases. Make one with "
-        "`python -m experiments.evaluate --model=RUN/best --data=DATA --split=test --output_dir=DIR`, then name that "
-        "folder with --run and this one with --training."
-    )
-
-
-def _counted(count: Any, what: str) -> str:
-    return wording.counted(count, what) if isinstance(count, int) else f"{wording.UNKNOWN} {what}"
 
 
 def _of(run: gather.Run, unit: str, figure: Mapping[str, Any]) -> str:
@@ -350,11 +345,5 @@ def _notes(run: gather.Run) -> list[blocks.Folded]:
 
 def rule(run: gather.Run) -> str:
     """Returns when a film is positive, empty where no rule is known."""
-    distances = _schema(run).get("distances")
-    ruled = [
-        f"{wording.label(one.get('name'))} {_SIGNS.get(str(one.get('comparison')), '')} "
-        f"{wording.as_number(one.get('threshold_mm')):g} mm"
-        for one in (distances if isinstance(distances, list) else [])
-        if isinstance(one, Mapping) and one.get("threshold_mm") is not None
-    ]
-    return " or ".join(ruled)
+    ruled = {name: rules.of(run, name).words for name in rules.distances(_schema(run))}
+    return " or ".join(f"{wording.label(name)} {words}" for name, words in ruled.items() if words)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from raspine import patient_groups
-from raspine.evaluation import auc, confusion
-from raspine.report import blocks, cells, charts, decisions, film_figures, gather, wording
+from raspine.evaluation import auc, confusion, intervals
+from raspine.report import blocks, cells, charts, film_figures, gather, wording
 
 SMALL = 10
 KINDS = ("position", "age", "sex", "scanner", "spacing_source")
-_TITLES = {"position": "view", "spacing_source": "source of the spacing"}
+_TITLES = {"position": "view"}
 SEXES = {"F": "women", "M": "men", "O": "other"}
 _MAIN = {"films": ("mre_mm", "mean radial error, mm"), "studies": ("auc", "AUC")}
 _FIGURES = {
@@ -36,7 +36,11 @@ def section(run: gather.Run) -> blocks.Section:
     main, name = _MAIN["studies" if run.studies else "films"]
     rows = [
         charts.ForestRow(
-            label, wording.estimate(figures, main), _title(kind), _people(figures), _is_small(run, kind, label, figures)
+            label,
+            wording.estimate(figures, main),
+            kind_name(kind),
+            _people(figures),
+            _is_small(run, kind, label, figures),
         )
         for kind, parts in found.items()
         for label, figures in parts.items()
@@ -48,7 +52,7 @@ def section(run: gather.Run) -> blocks.Section:
         )
         return blocks.Section("groups", name_of_section, [blocks.Text(text, "missing")], "Groups")
     missing = [
-        _title(kind)
+        kind_name(kind)
         for kind in KINDS
         if kind not in found and not (run.studies and kind in ("position", "spacing_source"))
     ]
@@ -76,19 +80,14 @@ def levels(run: gather.Run) -> dict[str, dict[str, Level]]:
     return {kind: dict(sorted(parts.items(), key=_by_age)) for kind, parts in found.items() if parts}
 
 
-def smallest(run: gather.Run) -> list[str]:
-    """Returns the groups with fewer than SMALL patients, or for an AUC patients of one outcome, for people."""
-    return [
-        f"{_title(kind)} {label} ({_size(run, kind, label, figures)})"
-        for kind, parts in levels(run).items()
-        for label, figures in parts.items()
-        if _is_small(run, kind, label, figures)
-    ]
-
-
 def title(run: gather.Run) -> str:
     """Returns the section's title; only films have a view."""
     return "Errors by patient group" if run.kind == "studies" else "Errors by view and patient group"
+
+
+def kind_name(kind: str) -> str:
+    """Returns what cases are divided by, for people."""
+    return _TITLES.get(kind, wording.label(kind))
 
 
 def _lead(run: gather.Run) -> str:
@@ -110,13 +109,6 @@ def _is_small(run: gather.Run, kind: str, label: str, figures: Level) -> bool:
     return _people(figures) > 0 and least < SMALL
 
 
-def _size(run: gather.Run, kind: str, label: str, figures: Level) -> str:
-    if not run.studies:
-        return wording.counted(_people(figures), "patients")
-    there, absent = _classes(run, kind, label, figures)
-    return f"{there} with the outcome, {absent} without"
-
-
 def _classes(run: gather.Run, kind: str, label: str, figures: Level) -> tuple[int, int]:
     """Returns how many patients of a group have a study with, and one without the outcome."""
     rows = [row for row in run.studies if row.get(kind) and _level(kind, row[kind]) == label]
@@ -130,8 +122,8 @@ def _classes(run: gather.Run, kind: str, label: str, figures: Level) -> tuple[in
 
 def _people(figures: Level) -> int:
     """Returns the patients of a group; its cases where patients were not counted."""
-    found = figures.get("n_patients")
-    return found if isinstance(found, int) else _n(figures) or 0
+    counts = (figures.get("n_patients"), figures.get("n"))
+    return next((count for count in counts if isinstance(count, int)), 0)
 
 
 def _plain(parts: Mapping[str, Any]) -> dict[str, Level]:
@@ -176,7 +168,7 @@ def _study_figures(run: gather.Run, rows: Sequence[gather.Row]) -> dict[str, Any
     if math.isfinite(threshold):
         for name, (part, whole) in confusion.at(risks, outcomes, threshold).shares.items():
             if name in ("sensitivity", "specificity"):
-                figures[name] = decisions.wilson(part, whole)
+                figures[name] = intervals.share(part, whole).to_dict()
     return figures
 
 
@@ -187,7 +179,7 @@ def _table(run: gather.Run, found: Mapping[str, Mapping[str, Level]]) -> blocks.
     rows: list[blocks.Row] = []
     for kind, parts in found.items():
         for label, figures in parts.items():
-            rows.append([_title(kind), label, *(_cell(figures, name) for name in names)])
+            rows.append([kind_name(kind), label, *(_cell(figures, name) for name in names)])
     return blocks.Table(
         "Figures by group, below them 95 % intervals",
         ["By", "Group", *(_heading(name, "Studies" if run.studies else "Films") for name in names)],
@@ -205,12 +197,3 @@ def _heading(name: str, cases: str) -> str:
     if name.endswith("_mae_mm"):
         return f"{wording.label(name.removesuffix('_mae_mm'))} error, mm"
     return cases if name == "n" else _FIGURES[name]
-
-
-def _n(figures: Level) -> int | None:
-    found = figures.get("n")
-    return found if isinstance(found, int) else None
-
-
-def _title(kind: str) -> str:
-    return _TITLES.get(kind, wording.label(kind))

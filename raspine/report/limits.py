@@ -89,7 +89,7 @@ def _groups(run: gather.Run) -> str:
 def _small(run: gather.Run) -> list[str]:
     """Returns the groups of few patients; of few cases where the patients are not recorded."""
     counts = {
-        f"{cohort.group_name(kind)} {label}": (figures.get("n_patients", figures.get("n")), "n_patients" in figures)
+        f"{groups.kind_name(kind)} {label}": (figures.get("n_patients", figures.get("n")), "n_patients" in figures)
         for kind, parts in groups.levels(run).items()
         for label, figures in parts.items()
     }

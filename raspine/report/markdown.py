@@ -1,13 +1,9 @@
 """The model card as Markdown."""
 
-import pathlib
 import re
 
-import jinja2
+from raspine.report import card, gather, glance, rendering
 
-from raspine.report import card, gather, glance
-
-_TEMPLATES = pathlib.Path(__file__).parent / "templates"
 _SPECIAL = re.compile(r"([\\`*\[\]#|~])")
 
 
@@ -18,16 +14,9 @@ def render(run: gather.Run, title: str = "") -> str:
       run: as read.
       title: of the card; by default what the model is for.
     """
-    environment = jinja2.Environment(  # no HTML: `plain` escapes for Markdown
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=False,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["plain"] = plain
-    template = environment.get_template("card.md")
-    return template.render(title=title or glance.title(run), synthetic=bool(run.synthetic), parts=card.parts_of(run))
+    template = rendering.template("card.md", escapes=False, plain=plain)
+    text = template.render(title=title or glance.title(run), synthetic=bool(run.synthetic), parts=card.parts_of(run))
+    return f"{text}\n"
 
 
 def plain(text: str) -> str:

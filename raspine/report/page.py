@@ -1,14 +1,10 @@
-"""The report as one HTML file that needs no network: sections joined, styled, and closed against what names may "
-"hold.
-"""
+"""The report as one HTML file that needs no network: sections joined, styled, closed against what names may hold."""
 
 import base64
 import dataclasses
 import hashlib
-import pathlib
 from collections.abc import Callable, Sequence
 
-import jinja2
 import markupsafe
 
 import raspine
@@ -30,11 +26,11 @@ from raspine.report import (
     groups,
     limits,
     localisation,
+    rendering,
     training,
     trust,
 )
 
-TEMPLATES = pathlib.Path(__file__).parent / "templates"
 Maker = Callable[[gather.Run], blocks.Section]
 _OF_BOTH: tuple[Maker, ...] = (glance.section, cohort.section, training.section, discrimination.section)
 _OF_FILMS: tuple[Maker, ...] = (*_OF_BOTH, decisions.section, localisation.section, agreement.section)
@@ -65,26 +61,21 @@ def render(run: gather.Run, title: str = "") -> str:
       run: as read.
       title: of the page; by default what the model is for.
     """
-    script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            title=title or glance.title(run),
-            subtitle=glance.on_whom(run),
-            synthetic=bool(run.synthetic),
-            no_test=cohort.no_test(run),
-            no_test_title="Not a test set." if run.split else "Perhaps not a test set.",
-            explorer_note=_explorer_note(run),
-            research=limits.RESEARCH,
-            synthetic_note=limits.SYNTHETIC,
-            sections=sections(run),
-            version=raspine.__version__,
-            style=markupsafe.Markup(style),
-            script=markupsafe.Markup(script),
-            script_hash=_hash(script),
-        )
+    script = rendering.text("script.js")
+    return rendering.template("page.html", escapes=True, code=_with_code).render(
+        title=title or glance.title(run),
+        subtitle=glance.on_whom(run),
+        synthetic=bool(run.synthetic),
+        no_test=cohort.no_test(run),
+        no_test_title="Not a test set." if run.split else "Perhaps not a test set.",
+        explorer_note=_explorer_note(run),
+        research=limits.RESEARCH,
+        synthetic_note=limits.SYNTHETIC,
+        sections=sections(run),
+        version=raspine.__version__,
+        style=markupsafe.Markup(rendering.text("style.css")),
+        script=markupsafe.Markup(script),
+        script_hash=_hash(script),
     )
 
 
@@ -102,18 +93,6 @@ def _explorer_note(run: gather.Run) -> str:
         f"Computed from the {who}' risks. Only a threshold that was chosen beforehand, on other patients, gives "
         f"figures that count: one that looks best here was chosen on the {who}, and its figures would be too good."
     )
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["code"] = _with_code
-    return environment
 
 
 def _with_code(text: str) -> markupsafe.Markup:

@@ -25,11 +25,6 @@ class Rule:
     strict: bool = True
 
     @property
-    def side(self) -> str:
-        """`above` or `below`."""
-        return "above" if self.sign > 0 else "below"
-
-    @property
     def cut(self) -> float | None:
         """The first pathological value, mm: the threshold, or the number next to it where that is not; None unknown."""
         if self.threshold is None or not self.strict:
@@ -52,15 +47,21 @@ def of(run: gather.Run, name: str) -> Rule:
       run: as read.
       name: of the distance.
     """
-    for schema in schemas(run):
-        distances = schema.get("distances")
-        for one in distances if isinstance(distances, list) else ():
-            if isinstance(one, Mapping) and one.get("name") == name:
-                threshold = wording.as_number(one.get("threshold_mm"))
-                comparison = str(one.get("comparison", ">"))
-                sign = -1 if comparison.startswith("<") else 1
-                return Rule(threshold if threshold > 0 else None, sign, not comparison.endswith("="))
-    return Rule(None, -1 if name in _BELOW else 1)
+    stated = (known[name] for known in map(distances, schemas(run)) if name in known)
+    one = next(stated, None)
+    if one is None:
+        return Rule(None, -1 if name in _BELOW else 1)
+    threshold = wording.as_number(one.get("threshold_mm"))
+    comparison = str(one.get("comparison", ">"))
+    sign = -1 if comparison.startswith("<") else 1
+    return Rule(threshold if threshold > 0 else None, sign, not comparison.endswith("="))
+
+
+def distances(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Returns what a schema says of each distance, by name."""
+    stated = schema.get("distances")
+    listed = [one for one in stated if isinstance(one, Mapping)] if isinstance(stated, list) else []
+    return {str(one.get("name")): one for one in listed}
 
 
 def schemas(run: gather.Run) -> list[Mapping[str, Any]]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from raspine.report import blocks, charts, gather, wording
 
-_HIDDEN = ("verdict", "rests_on", "note")
 _TONES = {"pass": "good", "fail": "bad", "unknown": "open"}
 _VERDICTS = {"supported": "good", "not supported": "bad"}
 _WORDS = {"supported": "no check failed"}
@@ -30,22 +29,18 @@ def section(run: gather.Run) -> blocks.Section:
         checks = list(dict.fromkeys(name for checks in found.values() for name in checks_of(checks)))
         parts += [blocks.Charts([_strip(found, checks)]), _table(found, checks), *_basis(run, found)]
     else:
-        parts += _older(run)
+        parts += _untested(run)
     return blocks.Section("explanations", title, parts, "Explanations")
 
 
 def methods(run: gather.Run) -> dict[str, Mapping[str, Any]]:
     """Returns what was tested of each method."""
-    stated = run.explanations.get("trust")
-    listed = stated if isinstance(stated, Mapping) else {}
-    return {str(name): checks for name, checks in listed.items() if isinstance(checks, Mapping)}
+    return dict(run.explanations.get("trust", {}))
 
 
 def checks_of(method: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Returns the checks of a method by name."""
-    inner = method.get("checks")
-    source = inner if isinstance(inner, Mapping) else method
-    return {str(name): one for name, one in source.items() if name not in _HIDDEN and isinstance(one, Mapping)}
+    return {name: one for name, one in method.items() if isinstance(one, Mapping)}
 
 
 def verdict(method: Mapping[str, Any]) -> str:
@@ -171,14 +166,12 @@ def _basis(run: gather.Run, found: Mapping[str, Mapping[str, Any]]) -> list[Any]
     ]
 
 
-def _older(run: gather.Run) -> list[Any]:
+def _untested(run: gather.Run) -> list[Any]:
     """Returns what explanations without a trust table still tell."""
-    entries = run.explanations.get("examples")
-    examples = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+    examples = run.explanations.get("examples", [])
     empty = sum(bool(entry.get("empty")) for entry in examples)
     parts: list[Any] = [blocks.Text(f"{wording.counted(len(examples), 'maps')} were drawn, {empty} of them empty.")]
-    energy = run.explanations.get("energy")
-    for name, figures in energy.items() if isinstance(energy, Mapping) else ():
+    for name, figures in (run.explanations.get("energy") or {}).items():
         trained = wording.as_number(figures.get("trained") if isinstance(figures, Mapping) else None)
         if math.isfinite(trained):
             ratio = wording.number(figures.get("ratio"), 1)
@@ -187,5 +180,5 @@ def _older(run: gather.Run) -> list[Any]:
                 "times a random network's."
             )
             parts.append(blocks.Text(text))
-    text = "The methods were not tested: run `python -m experiments.explain` of this version for the table of trust."
+    text = "The methods were not tested: `python -m experiments.explain --checks=all` makes the table of trust."
     return [*parts, blocks.Text(text, "missing")]

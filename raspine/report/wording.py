@@ -121,9 +121,15 @@ def told(text: str) -> str:
     return sentence(re.sub(r"\bauprc\b", _ABBREVIATIONS["auprc"], plain))
 
 
-def counted(count: int, what: str) -> str:
-    """Returns `1 film`, `2 films`; `what` is the plural."""
-    return f"{count:,} {_COUNTED.get(what, what) if count == 1 else what}".replace(",", "\u2009")
+def counted(count: Any, what: str) -> str:
+    """Returns `1 film`, `2 films`, a dash for the count where there is none; `what` is the plural."""
+    told = f"{count:,}".replace(",", "\u2009") if isinstance(count, int) else UNKNOWN
+    return f"{told} {noun(count, what)}"
+
+
+def noun(count: Any, what: str) -> str:
+    """Returns the word for so many: `film` for 1; `what` is the plural."""
+    return _COUNTED.get(what, what) if count == 1 else what
 
 
 def listed(values: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from raspine.report.charts import number, paired, style
 from raspine.report.charts.chart import Chart, Table
@@ -69,8 +69,9 @@ def bland_altman(
     lines = {"upper limit": upper, "bias": bias, "lower limit": lower}
     figure, axes = style.plot(300, left=44, right=96)
     style.name_axes(axes, f"Mean of both, {unit}", f"{axes_names[1].capitalize()} minus {axes_names[0]}, {unit}")
-    keys, hovers = _points(axes, known, axes_names, unit)
-    joined = _join(axes, known)
+    means, differences = (known.reference + known.measured) / 2, known.measured - known.reference
+    keys, hovers = known.draw(axes, means, differences, axes_names, unit)
+    joined = _join(axes, means, differences, known.patients)
     if joined:
         keys.append(
             Line2D([], [], color=style.FAINT, linewidth=0.7, label=f"films of one patient ({joined} with several)")
@@ -88,7 +89,7 @@ def bland_altman(
         name,
         title,
         f"Bland-Altman plot of {what} on {known.reference.size} films: {words}.",
-        _caption(known, what, unit),
+        _caption(known.missing, what),
         Table(("line", unit, "low", "high"), rows),
         hovers,
     )
@@ -99,23 +100,9 @@ def _spoken(key: str, value: Number, unit: str) -> str:
     return f"{key} {number.text(figure)} {unit}" if figure.is_defined else f"{key} unknown: {figure.note.rstrip('.')}"
 
 
-def _points(
-    axes: Axes, known: paired.Pairs, names: tuple[str, str], unit: str
-) -> tuple[list[Line2D | Patch], dict[str, list]]:
-    means, differences = (known.reference + known.measured) / 2, known.measured - known.reference
-    keys: list[Line2D | Patch] = []
-    hovers = {}
-    for row, (group, some, look) in enumerate(known.by_group()):
-        axes.plot(means[some], differences[some], gid=f"points{row}", zorder=3, **look.points())
-        hovers[f"points{row}"] = [known.hover(int(place), names, unit) for place in some]
-        keys.append(Line2D([], [], label=f"{group or 'films'} (n = {some.size})", **look.points()))
-    return keys, hovers
-
-
-def _join(axes: Axes, known: paired.Pairs) -> int:
+def _join(axes: Axes, means: NDArray[np.float64], differences: NDArray[np.float64], patients: Sequence[str]) -> int:
     """Joins the films of each patient, from the smallest mean on; returns how many patients have several."""
-    means, differences = (known.reference + known.measured) / 2, known.measured - known.reference
-    names, place, counts = np.unique(known.patients, return_inverse=True, return_counts=True)
+    names, place, counts = np.unique(patients, return_inverse=True, return_counts=True)
     order = np.lexsort((means, place))
     order = order[((counts[place] > 1) & (names[place] != ""))[order]]
     breaks = np.flatnonzero(np.diff(place[order])) + 1
@@ -163,10 +150,10 @@ def _apart(values: Sequence[float], axes: Axes) -> list[float]:
     return [upper, middle, lower]
 
 
-def _caption(known: paired.Pairs, what: str, unit: str) -> str:
+def _caption(missing: int, what: str) -> str:
     words = (
         f"Each point is a film. Between the limits lie about 95 % of the differences in {what} that a next film shows."
     )
-    if known.missing:
-        words += f" {known.missing} without both values left out."
+    if missing:
+        words += f" {missing} without both values left out."
     return words

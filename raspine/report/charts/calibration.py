@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from raspine.evaluation import calibration as groups
 from raspine.evaluation import scored
+from raspine.report import wording
 from raspine.report.charts import number, style
 from raspine.report.charts.chart import Chart, Table
 from raspine.report.charts.number import Number
@@ -107,14 +108,14 @@ def calibration(
         tuple((*map(float, row[:4]), int(row[4])) for row in zip(*columns, strict=True)),
     )
     gap = float(numbers.mean() - positive.mean())
-    stated = f"mean risk {number.plain(float(numbers.mean()))}, observed {number.plain(float(positive.mean()))}"
+    stated = f"mean risk {wording.number(float(numbers.mean()))}, observed {wording.number(float(positive.mean()))}"
     return style.finished(
         figure,
         name,
         title,
         f"Calibration of {numbers.size} risks: {'; '.join([stated, *words])}.",
         f"On the dashed line risks are right; above it they are too low. Mean predicted risk minus "
-        f"observed share: {number.plain(gap, 3)}.",
+        f"observed share: {wording.number(gap, 3)}.",
         table,
     )
 
@@ -123,7 +124,9 @@ def _bins(axes: Axes, columns: list[NDArray[np.float64]]) -> None:
     mean_risk, observed, low, high, _ = columns
     axes.plot([0, 1], [0, 1], **style.IDENTITY)
     axes.vlines(mean_risk, low, high, color=style.BLUE, linewidth=1.6)
-    axes.plot(mean_risk, observed, color=style.BLUE, marker="o", markersize=7, linewidth=1, markeredgecolor="white")
+    axes.plot(
+        mean_risk, observed, color=style.BLUE, marker="o", markersize=7, linewidth=1, markeredgecolor=style.GROUND
+    )
 
 
 def _histogram(axes: Axes, risks: NDArray[np.float64], positive: NDArray[np.bool_]) -> None:
@@ -147,7 +150,7 @@ def _keys(words: list[str]) -> list[Any]:
         "marker": "o",
         "markersize": 7,
         "linewidth": 1.6,
-        "markeredgecolor": "white",
+        "markeredgecolor": style.GROUND,
     }
     keys = [Line2D([], [], label="groups of patients, 95 % intervals", **handle)]
     keys += [Line2D([], [], color=style.VERMILLION, label="patients with the outcome (upwards)", **bar)]

@@ -3,6 +3,9 @@
 import dataclasses
 import math
 
+from raspine.report import wording
+from raspine.report.charts import number
+
 Cell = str | int | float
 
 
@@ -57,7 +60,7 @@ def _cell_text(cell: Cell) -> str:
     if isinstance(cell, int):
         return str(cell)
     if math.isnan(cell):
-        return "–"
+        return wording.UNKNOWN
     if abs(cell) < 1e-4:
         return "0" if cell == 0 else "0.0000"
-    return f"{cell:.4g}".replace("-", "−").replace("inf", "∞")
+    return number.short(cell, 4).replace("inf", "∞")

@@ -11,7 +11,6 @@ from raspine.report.charts.chart import Chart, Table
 from raspine.report.charts.number import Number
 
 _ROW, _LEFT, _TOP, _RIGHT = 92, 104, 56, 6
-_RIGHTNESS = {True: "#cfe3f2", False: "#f7d9c4"}  # tints of blue and vermillion; the wrong ones are hatched as well
 
 
 @style.styled
@@ -74,7 +73,7 @@ def confusion_matrix(
     words = ", ".join(f"{count} {kind}" for count, kind in zip((tp, fn, fp, tn), _KINDS, strict=True))
     without = f", {sum(undecided)} without verdict" if any(undecided) else ""
     table = Table(
-        (f"{reference}", f"{what}: {positive}", f"{what}: {negative}", "no verdict"),
+        (reference, f"{what}: {positive}", f"{what}: {negative}", "no verdict"),
         ((positive, *counts[0]), (negative, *counts[1])),
     )
     caption = f"Rows: {reference}; columns: {what}; per cents are of the row. Hatched: wrong."
@@ -88,9 +87,9 @@ _KINDS = ("true positive", "false negative", "false positive", "true negative")
 
 
 def _cell(axes: Axes, row: int, column: int, count: int, total: int) -> None:
-    fill: dict[str, Any] = {"facecolor": "#eceef1"} if column == 2 else {"facecolor": _RIGHTNESS[row == column]}
+    fill: dict[str, Any] = {"facecolor": style.OPEN if column == 2 else style.RIGHT}
     if column != row and column < 2:
-        fill["hatch"] = "///"
+        fill = {"facecolor": style.WRONG, "hatch": "///"}
     axes.add_patch(Rectangle((column + 0.02, row + 0.03), 0.96, 0.94, edgecolor=style.HATCH, linewidth=0, **fill))
     axes.text(column + 0.5, row + 0.43, str(count), ha="center", va="center", fontsize=24, weight="bold")
     share = f"{100 * count / total:.0f} %" if total else "none of this kind"

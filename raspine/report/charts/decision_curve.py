@@ -1,15 +1,18 @@
 """The decision curve: what acting on the model gains over acting on all or on none."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
+from raspine.report import wording
 from raspine.report.charts import number, style
 from raspine.report.charts.chart import Chart, Table
 
 TREAT_ALL = "treat all"
+_ALL: dict[str, Any] = {"color": style.RULE, "linewidth": 1.4, "linestyle": (0, (2, 2))}
 
 
 @style.styled
@@ -35,28 +38,28 @@ def decision_curve(
       title: of the chart.
 
     Raises:
-      ValueError: a line has another length than the thresholds.
+      ValueError: a line has another length than the thresholds, or there are more models than looks.
     """
     x = np.atleast_1d(np.asarray(thresholds, float))
     lines = {key: np.atleast_1d(np.asarray(values, float)) for key, values in net_benefit.items()}
     if any(line.size != x.size for line in lines.values()):
         raise ValueError(f"a line has {x.size} points. Received: {[line.size for line in lines.values()]}.")
+    looks = style.looks([key for key in lines if key != TREAT_ALL], "models")
     if not x.size or not any(np.isfinite(line).any() for line in lines.values()):
         return style.empty(name, title, "net benefit is not defined here")
     figure, axes = style.plot(270, left=52)
     keys = []
-    models = (key for key in lines if key != TREAT_ALL)
-    for look, model in zip(style.LOOKS, models, strict=False):
-        axes.plot(x, lines[model], color=look.colour, linestyle=look.line)
-        keys.append(Line2D([], [], color=look.colour, linestyle=look.line, label=model))
+    for model, look in looks.items():
+        axes.plot(x, lines[model], **look.strokes())
+        keys.append(Line2D([], [], label=model, **look.strokes()))
     if TREAT_ALL in lines:
-        axes.plot(x, lines[TREAT_ALL], color=style.RULE, linewidth=1.4, linestyle=(0, (2, 2)))
-        keys.append(Line2D([], [], color=style.RULE, linewidth=1.4, linestyle=(0, (2, 2)), label=TREAT_ALL))
+        axes.plot(x, lines[TREAT_ALL], **_ALL)
+        keys.append(Line2D([], [], label=TREAT_ALL, **_ALL))
     axes.axhline(0, color=style.INK, linewidth=1)
     keys.append(Line2D([], [], color=style.INK, linewidth=1, label="treat none"))
     if chosen is not None:
         axes.axvline(chosen, **style.CUT)
-        keys.append(Line2D([], [], label=f"threshold {chosen:.3g}", **style.CUT))
+        keys.append(Line2D([], [], label=f"threshold {number.short(chosen)}", **style.CUT))
     axes.set_ylim(_limits(lines))
     if np.ptp(x) > 0:
         axes.set_xlim(float(x.min()), float(x.max()))
@@ -91,5 +94,5 @@ def _limits(lines: Mapping[str, NDArray[np.float64]]) -> tuple[float, float]:
 def _words(x: NDArray[np.float64], lines: Mapping[str, NDArray[np.float64]], chosen: float | None) -> str:
     at = float(np.median(x)) if chosen is None else chosen
     nearest = int(np.argmin(np.abs(x - at)))
-    parts = [f"{key} {number.plain(float(line[nearest]), 3)}" for key, line in lines.items()]
-    return f"Net benefit at the threshold {x[nearest]:.3g}: {', '.join(parts)}, treat none 0."
+    parts = [f"{key} {wording.number(float(line[nearest]), 3)}" for key, line in lines.items()]
+    return f"Net benefit at the threshold {number.short(float(x[nearest]))}: {', '.join(parts)}, treat none 0."

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from raspine.report.charts import number, style
+from raspine.report import wording
+from raspine.report.charts import style
 from raspine.report.charts.chart import Cell, Chart, Table
 
 _HEIGHT, _BETWEEN = 84, 34  # CSS pixels
@@ -96,7 +97,7 @@ def _median(values: NDArray[np.float64]) -> float:
 
 
 def _age(years: float) -> str:
-    return f"{years:g}" if np.isfinite(years) else number.plain(years)
+    return f"{years:g}" if np.isfinite(years) else wording.UNKNOWN
 
 
 def _age_words(group: str, values: NDArray[np.float64], missing: int) -> str:
@@ -150,7 +151,7 @@ def category_bars(
       ValueError: the lengths differ, or there are more than four groups.
     """
     _check(values, groups)
-    title = title or what[:1].upper() + what[1:]
+    title = title or wording.sentence(what)
     names = _groups(groups, order)
     if len(names) > len(_FILLS):
         raise ValueError(f"a chart tells {len(_FILLS)} groups apart. Received: {names}.")

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from raspine.report import wording
 from raspine.report.charts import number, style
 from raspine.report.charts.chart import Chart, Table
 from raspine.report.charts.number import Estimate, Number
@@ -50,11 +51,12 @@ class ForestRow:
         return 0 < self.count < small if self.few is None else self.few
 
 
+@style.styled
 def forest(
     rows: Sequence[ForestRow],
     *,
     value_name: str,
-    reference: float | None = None,
+    reference: Number = None,
     small: int = 10,
     logarithmic: bool = False,
     digits: int = 2,
@@ -68,7 +70,7 @@ def forest(
     Args:
       rows: in the order of the chart.
       value_name: of the horizontal axis, with its unit.
-      reference: value of a dashed line.
+      reference: value of a dashed line; its interval, where it has one, is a band.
       small: below so many a row is marked as resting on few.
       logarithmic: whether ratios are shown.
       digits: decimals of the figures.
@@ -77,16 +79,34 @@ def forest(
       name: of the chart.
       title: of the chart.
     """
-    return _forest(
-        rows,
-        Estimate(reference) if reference is not None else None,
-        value_name,
-        small,
-        logarithmic,
-        digits,
-        (unit, few_means),
+    known = [row for row in rows if row.figure.is_defined]
+    if not known:
+        reasons = "; ".join(dict.fromkeys(row.figure.note for row in rows)) or "there is no figure"
+        return style.empty(name, title, reasons)
+    line = number.estimate_of(reference)
+    places, height = _places(rows)
+    figure = style.figure(style.ABOVE + height + style.BELOW)
+    axes = style.panel(figure, _FROM, style.ABOVE, _TO - _FROM, height)
+    axes.set_ylim(height, 0)
+    _scale(axes, known, line, logarithmic)
+    _line(axes, line)
+    for row, place in zip(rows, places, strict=True):
+        _row(axes, row, place, small, digits)
+    _headings(axes, rows, places)
+    _columns(axes, value_name, unit)
+    few = few_means or f"fewer than {small}"
+    flagged = any(row.is_small(small) for row in rows)
+    table = Table(
+        ("section", "group", "value", "low", "high", unit, "note"),
+        tuple((row.section, row.label, *number.cells(row.estimate), row.count, row.figure.note) for row in rows),
+    )
+    return style.finished(
+        figure,
         name,
         title,
+        _spoken(title, known, value_name, digits),
+        _caption(line, few if flagged else "", digits),
+        table,
     )
 
 
@@ -115,48 +135,16 @@ def group_errors(
       name: of the chart.
       title: of the chart.
     """
-    return _forest(rows, overall, value_name, small, False, digits, (unit, few_means), name, title)
-
-
-@style.styled
-def _forest(
-    rows: Sequence[ForestRow],
-    line: Number,
-    value_name: str,
-    small: int,
-    logarithmic: bool,
-    digits: int,
-    words: tuple[str, str],
-    name: str,
-    title: str,
-) -> Chart:
-    known = [row for row in rows if row.figure.is_defined]
-    if not known:
-        reasons = "; ".join(dict.fromkeys(row.figure.note for row in rows)) or "there is no figure"
-        return style.empty(name, title, reasons)
-    places, height = _places(rows)
-    figure = style.figure(style.ABOVE + height + style.BELOW)
-    axes = style.panel(figure, _FROM, style.ABOVE, _TO - _FROM, height)
-    axes.set_ylim(height, 0)
-    _scale(axes, known, number.estimate_of(line), logarithmic)
-    _line(axes, number.estimate_of(line))
-    for row, place in zip(rows, places, strict=True):
-        _row(axes, row, place, small, digits)
-    _headings(axes, rows, places)
-    _columns(axes, value_name, words[0])
-    few = words[1] or f"fewer than {small}"
-    flagged = any(row.is_small(small) for row in rows)
-    table = Table(
-        ("section", "group", "value", "low", "high", words[0], "note"),
-        tuple((row.section, row.label, *number.cells(row.estimate), row.count, row.figure.note) for row in rows),
-    )
-    return style.finished(
-        figure,
-        name,
-        title,
-        _spoken(title, known, value_name, digits),
-        _caption(line, few if flagged else "", digits),
-        table,
+    return forest(
+        rows,
+        value_name=value_name,
+        reference=overall,
+        small=small,
+        digits=digits,
+        unit=unit,
+        few_means=few_means,
+        name=name,
+        title=title,
     )
 
 
@@ -227,7 +215,7 @@ def _headings(axes: Axes, rows: Sequence[ForestRow], places: Sequence[float]) ->
             axes.text(
                 left,
                 top - 5,
-                section[:1].upper() + section[1:],
+                wording.sentence(section),
                 transform=axes.get_yaxis_transform(),
                 va="bottom",
                 weight="bold",
@@ -237,7 +225,7 @@ def _headings(axes: Axes, rows: Sequence[ForestRow], places: Sequence[float]) ->
 def _columns(axes: Axes, value_name: str, unit: str) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(value_name[:1].upper() + value_name[1:])
+    axes.set_xlabel(wording.sentence(value_name))
     words: dict[str, Any] = {"transform": axes.transAxes, "va": "bottom", "color": style.QUIET, "fontsize": style.SMALL}
     height = 1 + 4 / (axes.get_ylim()[0])
     axes.text((_COUNT - _FROM) / (_TO - _FROM), height, unit, ha="right", **words)
@@ -253,9 +241,9 @@ def _spoken(title: str, rows: Sequence[ForestRow], value_name: str, digits: int)
     return f"{title}, {value_name}, {len(rows)} rows: {', '.join(ends if len(rows) > 1 else ends[:1])}."
 
 
-def _caption(line: Number, few: str, digits: int) -> str:
+def _caption(line: Estimate, few: str, digits: int) -> str:
     parts = ["Dots are estimates, lines their 95 % intervals."]
-    if number.estimate_of(line).is_defined:
+    if line.is_defined:
         parts.append(f"The dashed line is {number.text(line, digits)}.")
     if few:
         parts.append(f"* and an open dot: {few}; such a figure says little.")

@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from raspine.report import wording
 from raspine.report.charts import number, style
 from raspine.report.charts.chart import Chart, Table
 from raspine.report.charts.number import Number
@@ -60,16 +61,11 @@ def learning_curve(
     keys.append(Line2D([], [], color=style.BLACK, marker="D", markersize=6, linewidth=1.6, label="mean of the folds"))
     style.key(figure, keys)
     last = int(np.flatnonzero(np.isfinite(means))[-1])
-    told = f"mean {value_name} {number.plain(float(means[last]))} with {x[last]:.0f} {unit_name}"
+    told = f"mean {value_name} {wording.number(float(means[last]))} with {x[last]:.0f} {unit_name}"
     table = Table(
         (unit_name, "folds", f"mean {value_name}", "lowest", "highest"),
         tuple(
-            (
-                int(size),
-                int(count),
-                float(mean),
-                *((float(np.nanmin(row)), float(np.nanmax(row))) if count else (np.nan,) * 2),
-            )
+            (int(size), int(count), float(mean), *_range(row[np.isfinite(row)]))
             for size, count, mean, row in zip(x, counts, means, y, strict=True)
         ),
     )
@@ -133,7 +129,7 @@ def fold_dots(
 
 
 def _both(mean: float, total: number.Estimate) -> str:
-    words = f"mean {number.plain(mean)}"
+    words = f"mean {wording.number(mean)}"
     return words + (f", pooled {number.text(total)}" if total.is_defined else "")
 
 

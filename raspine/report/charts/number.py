@@ -6,6 +6,7 @@ from typing import Any
 
 from raspine.evaluation import estimate
 from raspine.evaluation.estimate import Estimate
+from raspine.report import wording
 
 Number = Estimate | Mapping[str, Any] | float | None
 
@@ -43,20 +44,13 @@ def _from_mapping(number: Mapping[str, Any]) -> Estimate:
 def text(number: Number, digits: int = 2) -> str:
     """Returns `0.82 [0.70, 0.91]`, `0.82` without interval, or a dash."""
     known = estimate_of(number)
-    if not known.is_defined:
-        return "–"
-    if not known.has_interval:
-        return plain(known.value, digits)
-    low, high = known.interval
-    return f"{plain(known.value, digits)} [{plain(low, digits)}, {plain(high, digits)}]"
+    value, *ends = (wording.number(figure, digits) for figure in (known.value, *known.interval))
+    return f"{value} [{', '.join(ends)}]" if known.is_defined and known.has_interval else value
 
 
-def plain(value: float, digits: int = 2) -> str:
-    """Returns a number with so many decimals, a true minus sign, and a dash for NaN."""
-    if math.isnan(value):
-        return "–"
-    written = f"{value:.{digits}f}"
-    return written.lstrip("-") if float(written) == 0 else written.replace("-", "−")
+def short(value: float, digits: int = 3) -> str:
+    """Returns a number with so many significant digits and a true minus sign."""
+    return f"{value:.{digits}g}".replace("-", "−")
 
 
 def cells(number: Number) -> tuple[float, float, float]:

@@ -4,6 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
 from raspine.report.charts import style
@@ -37,6 +40,26 @@ class Pairs:
         who = ", ".join(value if key == "group" else f"{key} {value}" for key, value in known.items())
         figures = f"{names[0]} {self.reference[place]:.2f} {unit}, {names[1]} {self.measured[place]:.2f} {unit}"
         return Hover(f"{who}: {figures}" if who else figures, known)
+
+    def draw(
+        self, axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: tuple[str, str], unit: str
+    ) -> tuple[list[Line2D | Patch], dict[str, list[Hover]]]:
+        """Draws a point a film, each group in its look; returns the key, and what the points of each line tell.
+
+        Args:
+          axes: to draw on.
+          x: float64 [film].
+          y: float64 [film].
+          names: whose values are reference and measured.
+          unit: of both.
+        """
+        keys: list[Line2D | Patch] = []
+        hovers = {}
+        for row, (group, some, look) in enumerate(self.by_group()):
+            axes.plot(x[some], y[some], gid=f"points{row}", zorder=3, **look.points())
+            hovers[f"points{row}"] = [self.hover(int(place), names, unit) for place in some]
+            keys.append(Line2D([], [], label=f"{group or 'films'} (n = {some.size})", **look.points()))
+        return keys, hovers
 
     def by_group(self) -> list[tuple[str, NDArray[np.int64], style.Look]]:
         """Returns each group with its films and its look; beyond four, the rarest share the last look."""

@@ -7,8 +7,10 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from raspine.evaluation import scored
+from raspine.report import wording
 from raspine.report.charts import number, style
 from raspine.report.charts.chart import Chart, Table
+from raspine.report.charts.quartiles import quartiles
 from raspine.report.charts.svg import Hover
 from raspine.report.charts.swarm import swarm
 
@@ -51,18 +53,18 @@ def risks_by_outcome(
         heights = row + swarm(numbers[some], 0.27, low, high)
         axes.plot(numbers[some], heights, gid=f"points{row}", **look.points())
         hovers[f"points{row}"] = [_hover(numbers, studies, patients, int(place), label) for place in some]
-        quartiles = _quartiles(numbers[some])
-        axes.vlines(quartiles[:1], row - 0.3, row + 0.3, color=style.INK, linewidth=2.2, zorder=1.5)
-        words = f"{label}: n = {some.size}, median {number.plain(quartiles[0])}"
+        middle, lower, upper = quartiles(numbers[some])
+        axes.vlines([middle], row - 0.3, row + 0.3, color=style.INK, linewidth=2.2, zorder=1.5)
+        words = f"{label}: n = {some.size}, median {wording.number(middle)}"
         axes.text(0, row + 0.4, words, transform=axes.get_yaxis_transform(), va="bottom", bbox=style.BACKED)
-        rows.append((label, int(some.size), *quartiles))
+        rows.append((label, int(some.size), middle, lower, upper))
     if threshold is not None:
         axes.axvline(threshold, **style.CUT)
-        style.key(figure, [Line2D([], [], label=f"threshold {threshold:.3g}", **style.CUT)])
+        style.key(figure, [Line2D([], [], label=f"threshold {number.short(threshold)}", **style.CUT)])
     axes.set(xlim=(low, high), ylim=(-0.45, 1.68), yticks=[])
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("Risk")
-    told = "; ".join(f"{row[0]} median {number.plain(float(row[2]))} (n = {row[1]})" for row in rows)
+    told = "; ".join(f"{row[0]} median {wording.number(float(row[2]))} (n = {row[1]})" for row in rows)
     table = Table(("outcome", "n", "median", "lower quartile", "upper quartile"), tuple(rows))
     caption = "Each point is a study, each bar a median."
     return style.finished(figure, name, title, f"Risks by outcome: {told}.", caption, table, hovers)
@@ -75,13 +77,6 @@ def _span(values: NDArray[np.float64]) -> tuple[float, float]:
         low, high = 0.0, 1.0
     room = 0.02 * (high - low) or 0.5
     return low - room, high + room
-
-
-def _quartiles(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    if not values.size:
-        return float("nan"), float("nan"), float("nan")
-    lower, middle, upper = np.quantile(values, (0.25, 0.5, 0.75))
-    return float(middle), float(lower), float(upper)
 
 
 def _hover(

@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
 from raspine.evaluation import confusion, curves, scored
+from raspine.report import wording
 from raspine.report.charts import number, style
 from raspine.report.charts.chart import Chart, Table
 from raspine.report.charts.number import Number
@@ -129,7 +130,7 @@ def roc(
     words = f"AUC {number.text(area)}"
     if threshold is not None:
         x, y = _operating(scores, outcomes, threshold)
-        rule = rule or f"threshold {_short(threshold)}"
+        rule = rule or f"threshold {number.short(threshold)}"
         keys.append(_mark(axes, x, y, f"{rule}\n{_rates(operating or {}, y, 1 - x)}"))
         words += f"; at the {rule} {_rates(operating or {}, y, 1 - x, ' and ')}"
     style.key(figure, keys)
@@ -165,15 +166,11 @@ def _mark(axes: Axes, x: float, y: float, label: str) -> Line2D:
         "marker": "D",
         "markersize": 9,
         "color": style.VERMILLION,
-        "markeredgecolor": "white",
+        "markeredgecolor": style.GROUND,
         "linestyle": "none",
     }
     axes.plot([x], [y], zorder=5, clip_on=False, **look)
     return Line2D([], [], label=label, **look)
-
-
-def _short(threshold: float) -> str:
-    return f"{threshold:.3g}".replace("-", "−")
 
 
 def _rates(given: Mapping[str, Number], sensitivity: float, specificity: float, joint: str = "\n") -> str:
@@ -205,22 +202,21 @@ def rocs(
       ScoresError: scores and outcomes of a model do not fit.
       ValueError: more models than looks.
     """
-    if len(models) > len(style.LOOKS):
-        raise ValueError(f"a chart tells {len(style.LOOKS)} models apart. Received: {len(models)}.")
+    looks = style.looks(models, "models")
     drawn = {key: curves.roc(scores, outcomes) for key, (scores, outcomes, _) in models.items() if np.size(scores)}
     if not any(drawn.values()):
         return style.empty(name, title, "no model has both positive and negative cases")
     figure, axes = style.square("1 − specificity", "Sensitivity")
     axes.plot([0, 1], [0, 1], **style.IDENTITY)
     keys, rows = [], []
-    for look, (model, curve) in zip(style.LOOKS, drawn.items(), strict=False):
-        area = models[model][2]
+    for model, curve in drawn.items():
+        area, line = models[model][2], looks[model].strokes()
         if curve is not None:
-            axes.plot(curve.x, curve.y, color=look.colour, linestyle=look.line)
-        keys.append(Line2D([], [], color=look.colour, linestyle=look.line, label=f"{model}: AUC {number.text(area)}"))
+            axes.plot(curve.x, curve.y, **line)
+        keys.append(Line2D([], [], label=f"{model}: AUC {number.text(area)}", **line))
         rows.append((model, *number.cells(area)))
     style.key(figure, keys)
-    words = ", ".join(f"{row[0]} AUC {number.text(models[str(row[0])][2])}" for row in rows)
+    words = ", ".join(f"{model} AUC {number.text(models[model][2])}" for model in drawn)
     table = Table(("model", "AUC", "low", "high"), tuple(rows))
     return style.finished(figure, name, title, f"ROC curves: {words}.", "The dashed diagonal is chance.", table)
 
@@ -259,14 +255,15 @@ def precision_recall(
     figure, axes = style.square("Sensitivity (recall)", "PPV (precision)")
     share = float(positive.mean())
     keys = _precision_lines(axes, curve, share, average_precision)
-    words = f"average precision {number.text(average_precision)} at a prevalence of {number.plain(share)}"
-    cells = None if threshold is None else confusion.at(scores, outcomes, threshold)
-    if threshold is not None and cells is not None and cells.tp + cells.fp:
+    words = f"average precision {number.text(average_precision)} at a prevalence of {wording.number(share)}"
+    if threshold is not None and (cells := confusion.at(scores, outcomes, threshold)).tp + cells.fp:
         x, y = cells.tp / (cells.tp + cells.fn), cells.tp / (cells.tp + cells.fp)
-        keys.append(
-            _mark(axes, x, y, f"threshold {_short(threshold)}\nsensitivity {number.plain(x)}\nPPV {number.plain(y)}")
+        rule, rates = (
+            f"threshold {number.short(threshold)}",
+            (f"sensitivity {wording.number(x)}", f"PPV {wording.number(y)}"),
         )
-        words += f"; at the threshold {_short(threshold)} sensitivity {number.plain(x)} and PPV {number.plain(y)}"
+        keys.append(_mark(axes, x, y, "\n".join((rule, *rates))))
+        words += f"; at the {rule} {' and '.join(rates)}"
     style.key(figure, keys)
     return style.finished(
         figure,
@@ -290,5 +287,5 @@ def _precision_lines(axes: Axes, curve: curves.Curve, share: float, average: Num
     axes.step(np.append(0, recall), np.append(precision[0], precision), where="pre", color=style.BLUE)
     return [
         Line2D([], [], color=style.BLUE, label=f"average precision {number.text(average)}"),
-        Line2D([], [], **style.IDENTITY, label=f"prevalence {number.plain(share)}"),
+        Line2D([], [], **style.IDENTITY, label=f"prevalence {wording.number(share)}"),
     ]

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
+from raspine.report import wording
 from raspine.report.charts import number, paired, style
 from raspine.report.charts.chart import Chart, Table
 from raspine.report.charts.number import Number
@@ -65,12 +66,8 @@ def agreement_scatter(
     style.name_axes(axes, f"{what} by {axes_names[0]}, {unit}", f"{what} by {axes_names[1]}, {unit}")
     keys = _lines(axes, low, high, threshold, deming, unit)
     keys += [Line2D([], [], linestyle="none", label=_stated(key, value)) for key, value in (statistics or {}).items()]
-    hovers, points = {}, []
-    for row, (group, some, look) in enumerate(known.by_group()):
-        axes.plot(known.reference[some], known.measured[some], gid=f"points{row}", zorder=3, **look.points())
-        hovers[f"points{row}"] = [known.hover(int(place), axes_names, unit) for place in some]
-        points.append(Line2D([], [], label=f"{group or 'films'} (n = {some.size})", **look.points()))
-    style.key(figure, points + keys)
+    points, hovers = known.draw(axes, known.reference, known.measured, axes_names, unit)
+    style.key(figure, [*points, *keys])
     return style.finished(
         figure,
         name,
@@ -97,7 +94,7 @@ def _lines(
     if deming is not None and np.isfinite(deming).all():
         ends = np.array([low, high])
         axes.plot(ends, deming[0] * ends + deming[1], **_DEMING)
-        slope, intercept = (number.plain(value) for value in deming)
+        slope, intercept = (wording.number(value) for value in deming)
         keys.append(Line2D([], [], label=f"Deming: slope {slope}, intercept {intercept} {unit}", **_DEMING))
     if threshold is not None:
         axes.axvline(threshold, **style.CUT)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import matplotlib.style
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from raspine.report import wording
 from raspine.report.charts import svg
 from raspine.report.charts.chart import Chart, Table
 
@@ -17,6 +18,7 @@ from raspine.report.charts.chart import Chart, Table
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 INK, QUIET, RULE, FAINT, GRID, GROUND = "#1d2126", "#4a5058", "#8a9099", "#c3c8cf", "#e4e7eb", "#ffffff"
+RIGHT, WRONG, OPEN = "#cfe3f2", "#f7d9c4", "#eceef1"  # tints of blue and vermillion, and grey; wrong is hatched too
 HATCH = "#dfa882"  # on tints of vermillion, dark enough for grey print
 WIDTH = 420  # CSS pixels; on a screen of 390 the text keeps ten of its twelve
 SMALL, BASE = 12, 13  # CSS pixels
@@ -35,6 +37,10 @@ class Look:
     marker: str
     line: Any  # as matplotlib names dashes
 
+    def strokes(self) -> dict[str, Any]:
+        """Returns how matplotlib draws its line."""
+        return {"color": self.colour, "linestyle": self.line}
+
     def points(self, size: float = 6.5, alpha: float = 0.75) -> dict[str, Any]:
         """Returns how matplotlib draws its points, edged in white so that crowds stay countable."""
         shape = {"marker": self.marker, "markersize": size, "linestyle": "none", "color": self.colour, "alpha": alpha}
@@ -48,6 +54,22 @@ LOOKS = (
     Look(PURPLE, "D", ":"),
     Look(BLACK, "v", (0, (5, 1, 1, 1, 1, 1))),
 )
+
+
+def looks(names: Collection[str], what: str) -> dict[str, Look]:
+    """Returns a look for each name.
+
+    Args:
+      names: of what a chart tells apart, in the order of the looks.
+      what: they are, for people.
+
+    Raises:
+      ValueError: there are more names than looks.
+    """
+    if len(names) > len(LOOKS):
+        raise ValueError(f"a chart tells {len(LOOKS)} {what} apart. Received: {len(names)}.")
+    return dict(zip(names, LOOKS, strict=False))
+
 
 _RULES: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib; pages name narrower ones first
@@ -152,8 +174,7 @@ def logarithmic(axes: Axes, low: float, high: float, most: int = 10) -> None:
 def key(figure: Figure, handles: Sequence[Any], columns: int = 1) -> None:
     """Adds what lines and markers mean below the plot, where it hides no data; the figure grows for it."""
     legend = figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 0), ncols=columns)
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    extend(figure, 8 + legend.get_window_extent(renderer).height)
+    extend(figure, 8 + legend.get_window_extent().height)
 
 
 def extend(figure: Figure, more: float) -> None:
@@ -180,15 +201,12 @@ def finished(
     return Chart(name, title, svg.inline(figure, name, title, alternative, hovers), alternative, caption, table, width)
 
 
+@styled
 def empty(name: str, title: str, reason: str) -> Chart:
     """Returns a chart that says why there is none."""
-    return _message(name, title, reason[:1].upper() + reason[1:].rstrip(".") + ".")
-
-
-@styled
-def _message(name: str, title: str, reason: str) -> Chart:
-    lines = textwrap.wrap(reason, 50) or ["Nothing to show."]
+    words = wording.sentence(reason).rstrip(".") + "."
+    lines = textwrap.wrap(words, 50)
     made = figure(40 + 20 * len(lines))
     made.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", color=QUIET, fontsize=BASE)
-    table = Table(("", "reason"), (("not shown", reason),))
-    return finished(made, name, title, f"{title}: not shown. {reason}", "", table)
+    table = Table(("", "reason"), (("not shown", words),))
+    return finished(made, name, title, f"{title}: not shown. {words}", "", table)

@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
-from raspine.report.charts import number, style
+from raspine.report import wording
+from raspine.report.charts import style
 from raspine.report.charts.chart import Chart, Table
 
 _ROW, _LEFT = 44, 98  # CSS pixels
-_FILLS = {"pass": ("#cfe3f2", ""), "fail": ("#f7d9c4", "///"), "unknown": ("#eceef1", "")}
+_FILLS = {"pass": (style.RIGHT, ""), "fail": (style.WRONG, "///"), "unknown": (style.OPEN, "")}
 _MOST, _LEAST = 5, 10.0  # methods; CSS pixels of their names
 
 
@@ -46,7 +47,7 @@ def _field(axes: Axes, row: int, column: int, value: float, verdict: str) -> Non
     axes.text(
         column + 0.5,
         row + 0.34,
-        number.plain(value, 3 if abs(value) < 0.1 else 2),
+        wording.number(value, wording.decimals(value)),
         ha="center",
         va="center",
         weight="bold",

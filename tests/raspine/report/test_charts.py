@@ -1,7 +1,10 @@
 """The charts of a report as text: well formed, fit for one page, and true to their numbers."""
 
 import functools
+import importlib
+import inspect
 import math
+import pkgutil
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +15,7 @@ import chart_samples
 import numpy as np
 import pytest
 
-from raspine.evaluation import auc, curves, intervals
+from raspine.evaluation import auc, curves, intervals, keypoints
 from raspine.evaluation.estimate import Estimate, undefined
 from raspine.report import charts
 from raspine.report.charts import Chart, FlowStep, ForestRow, Table, number, style, svg, swarm
@@ -36,6 +39,45 @@ def said(point: ElementTree.Element) -> str:
 
 def row(chart: Chart, first: str) -> tuple[Any, ...]:
     return next(row for row in chart.table.rows if row[0] == first)
+
+
+def public_charts() -> dict[str, str]:
+    """The functions of the package that make a chart, by name, with their module."""
+    modules = [
+        importlib.import_module(f"{charts.__name__}.{one.name}") for one in pkgutil.iter_modules(charts.__path__)
+    ]
+    return {
+        name: module.__name__
+        for module in modules
+        if module is not style  # whose functions finish what others draw
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and function.__annotations__.get("return") is Chart
+        if not name.startswith("_")
+    }
+
+
+def test_every_chart_is_offered() -> None:
+    assert {"roc", "forest", "group_errors", "trust_strip"} <= public_charts().keys() <= set(charts.__all__)
+
+
+def test_every_chart_has_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a chart without a sample, which no test here and no browser sees, cannot be added unnoticed."""
+    sampled = set()
+
+    def watched(name: str, draw: Callable[..., Chart]) -> Callable[..., Chart]:
+        def drawing(*data: Any, **options: Any) -> Chart:
+            chart = draw(*data, **options)
+            if "not shown" not in chart.alternative:
+                sampled.add(name)
+            return chart
+
+        return drawing
+
+    for name in public_charts():
+        monkeypatch.setattr(charts, name, watched(name, getattr(charts, name)))
+    for draw in chart_samples.SAMPLES.values():
+        draw()
+    assert sampled == public_charts().keys()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -149,6 +191,13 @@ SENSELESS: dict[str, Callable[[], Chart]] = {
     "counts below zero": lambda: charts.confusion_matrix(-1, 0, 0, 0),
     "sizes and scores": lambda: charts.learning_curve([10, 20], [[0.5]]),
     "another verdict": lambda: charts.trust_strip(["a"], ["b"], [[1.0]], [["perhaps"]]),
+    "lengths of patients": lambda: charts.agreement_scatter([1], [1], patients=["a", "b"]),
+    "lengths of categories": lambda: charts.category_bars(["F"], []),
+    "five groups": lambda: charts.category_bars(["F"] * 5, list("abcde")),
+    "six models": lambda: charts.rocs({str(model): ([0.1, 0.2], [0, 1], None) for model in range(6)}),
+    "six lines of benefit": lambda: charts.decision_curve([0.1], {str(model): [0.1] for model in range(6)}),
+    "six methods": lambda: charts.trust_strip(list("abcdef"), ["b"], [[1.0]] * 6, [["pass"]] * 6),
+    "values and verdicts": lambda: charts.trust_strip(["a"], ["b"], [[1.0, 2.0]], [["pass"]]),
     "six lines": lambda: charts.cumulative_error({str(line): [1.0] for line in range(6)}),
     "five parts": lambda: charts.cohort_flow([FlowStep("all", 5)], [FlowStep("one", 1)] * 5),
 }
@@ -166,6 +215,7 @@ class TestNumbers:
         assert number.text({"value": -0.104, "ci": [-0.3, 0.001], "n": 5}) == "−0.10 [−0.30, 0.00]"
         assert number.text({"value": -0.104, "ci": None}) == "−0.10"
         assert number.text(-0.001) == "0.00"
+        assert [number.short(value) for value in (-0.12345, 1234.0, 3)] == ["−0.123", "1.23e+03", "3"]
         assert [number.text(nothing) for nothing in (None, math.nan, {"value": None})] == ["–"] * 3
 
     def test_round_trip(self) -> None:
@@ -230,8 +280,7 @@ class TestRoc:
         assert "patients" in clustered.method
         assert (band.high - band.low).mean() > 0.05
 
-    def test_band_is_the_percentile_of_weighted_curves(self) -> None:
-        """The area below each resampled curve equals the AUC of the repeated studies."""
+    def test_a_resampled_curve_has_the_area_of_the_repeated_studies(self) -> None:
         from raspine.report.charts import roc_pr
 
         scores, outcomes = np.round(chart_samples.scored(40)[0], 1), chart_samples.scored(40)[1]
@@ -328,8 +377,21 @@ class TestFilms:
     def test_landmark_table(self) -> None:
         errors = chart_samples.errors()["dens_anterior"]
         found = errors[np.isfinite(errors)]
-        expected = (found.size, 3, *np.quantile(found, (0.5, 0.25, 0.75)), found.mean(), (found > 10).sum())
+        expected = (found.size, 3, *np.quantile(found, (0.5, 0.25, 0.75)), found.mean(), 3 + (found > 10).sum())
         assert row(sample("landmark_errors"), "dens_anterior")[1:] == pytest.approx(expected)
+
+    def test_landmark_table_is_the_evaluation(self) -> None:
+        errors = {**chart_samples.errors(), "lost": np.full(4, math.nan)}
+        keys = ("found", "not found", "median", "mean", "failed")
+        chart = charts.error_by_landmark(errors)
+        for landmark, values in errors.items():
+            told = dict(zip(chart.table.header, row(chart, landmark), strict=True))
+            # The evaluation has infinity for what was not found.
+            scored = np.where(np.isnan(values), math.inf, values)
+            figures = keypoints.localisation(scored, scored, keypoints.Limits())
+            expected = [figures[key] for key in ("n_points", "n_not_found", "median_mm", "mre_mm", "failures_10mm")]
+            expected[0] -= figures["n_not_found"]
+            assert [told[key] for key in keys] == pytest.approx(expected, nan_ok=True)
 
     def test_shares_within(self) -> None:
         chart = charts.cumulative_error({"dens": [1.0, 2.0, 2.2, math.nan]}, marks=(2.0, 3.0))

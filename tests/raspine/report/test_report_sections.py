@@ -5,15 +5,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from raspine.evaluation import calibration as evaluated
+from raspine.evaluation import estimate
 from raspine.report import (
     agreement,
     blocks,
     calibration,
     charts,
     discrimination,
+    facts,
     gallery,
     gather,
     groups,
+    limits,
     rules,
     trust,
     wording,
@@ -58,6 +62,11 @@ def study_rows(positive: int, negative: int, each: int = 1) -> list[gather.Row]:
         for place, outcome in enumerate(outcomes)
         for again in range(each)
     ]
+
+
+def evaluated_slope(run: gather.Run) -> estimate.Estimate:
+    scored = facts.scored(run)
+    return evaluated.slope(scored.risks, scored.outcomes, scored.patients)
 
 
 def text_of(section: blocks.Section) -> str:
@@ -113,16 +122,16 @@ class TestGroups:
         run = dataclasses.replace(
             EMPTY, films=film_rows(4, 3, 1), summary={"mre_mm": 1.0, "groups": {"sex": {"F": figures}}}
         )
-        assert groups.smallest(run) == ["sex women (4 patients)"]
         (chart,) = charts_of(groups.section(run))
-        assert "fewer than 10 patients" in chart.caption
+        assert "* and an open dot: fewer than 10 patients" in chart.caption
+        assert any("Too few patients to judge: sex women (4 patients)." in text for text in limits.all_of(run))
         assert chart.table.rows[0][5] == 4
 
     @pytest.mark.parametrize(("positive", "negative", "small"), [(2, 20, True), (20, 9, True), (10, 10, False)])
     def test_an_auc_rests_on_the_fewer_outcomes(self, positive: int, negative: int, small: bool) -> None:
         run = dataclasses.replace(EMPTY, studies=study_rows(positive, negative, each=2))
-        found = groups.smallest(run)
-        assert found == ([f"sex women ({positive} with the outcome, {negative} without)"] if small else [])
+        (chart,) = charts_of(groups.section(run))
+        assert ("an open dot: fewer than 10 patients with, or without, the outcome" in chart.caption) is small
 
     def test_no_test_is_claimed(self) -> None:
         section = groups.section(dataclasses.replace(EMPTY, studies=study_rows(3, 3)))
@@ -161,10 +170,12 @@ class TestCalibration:
         assert all(row[1].between for row in table.cells())
 
     def test_a_note_starts_with_a_capital(self) -> None:
-        stated = {"slope": {"value": None, "ci": None, "n": 20, "method": "", "note": "it is separable"}}
-        run = dataclasses.replace(EMPTY, studies=study_rows(10, 10), summary={"calibration": stated})
+        run = dataclasses.replace(EMPTY, studies=study_rows(10, 10))  # risks that tell the outcomes apart
         (table,) = tables_of(calibration.section(run))
-        assert table.cells()[0][2].text == "It is separable"
+        slope = table.cells()[0]
+        assert (slope[0].text, slope[1].text) == ("Slope", "–")
+        assert slope[2].text == wording.sentence(evaluated_slope(run).note)
+        assert slope[2].text[0].isupper()
 
 
 class TestTrust:
