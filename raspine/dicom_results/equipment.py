@@ -3,12 +3,17 @@
 import datetime
 from typing import Any
 
-from highdicom.sr import AlgorithmIdentification, DeviceObserverIdentifyingAttributes, ObservationContext, ObserverContext
+from highdicom.sr import (
+    AlgorithmIdentification,
+    DeviceObserverIdentifyingAttributes,
+    ObservationContext,
+    ObserverContext,
+)
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 import raspine
-from raspine.dicom_results import concepts, uids
+from raspine.dicom_results import uids
 from raspine.model_identity import ModelIdentity
 
 RESEARCH_USE = "AI result, research use"
@@ -65,7 +70,9 @@ def observer(identity: ModelIdentity) -> ObservationContext:
         model_name=f"{identity.name} {identity.version}",
         serial_number=identity.digest,
     )
-    return ObservationContext(observer_person_context=None, observer_device_context=ObserverContext(codes.DCM.Device, device))
+    return ObservationContext(
+        observer_person_context=None, observer_device_context=ObserverContext(codes.DCM.Device, device)
+    )
 
 
 def date(result: Dataset, when: datetime.datetime) -> None:

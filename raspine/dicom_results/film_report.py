@@ -8,7 +8,6 @@ import numpy as np
 from highdicom.sr import (
     CodedConcept,
     ComprehensiveSR,
-    ContentSequence,
     ImageRegion,
     Measurement,
     MeasurementsAndQualitativeEvaluations,
@@ -45,7 +44,7 @@ def build(case: MeasuredFilm) -> ComprehensiveSR:
     )
 
 
-def _distance(case: MeasuredFilm, distance: landmarks.Distance) -> ContentSequence:
+def _distance(case: MeasuredFilm, distance: landmarks.Distance) -> report.Group:
     value = case.result.millimetres[distance.name]
     finding = concepts.private(distance.name, distance.title or distance.name.upper())
     if math.isfinite(value):
@@ -55,7 +54,7 @@ def _distance(case: MeasuredFilm, distance: landmarks.Distance) -> ContentSequen
     return _group(case, distance.name, finding, case.line(distance), [], [reason])
 
 
-def _landmark(case: MeasuredFilm, name: str) -> ContentSequence:
+def _landmark(case: MeasuredFilm, name: str) -> report.Group:
     place = case.schema.index(name)
     finding = concepts.private(name, name.replace("_", " "))
     percent = 100.0 * float(np.nan_to_num(case.result.confidence[place]))
@@ -65,7 +64,7 @@ def _landmark(case: MeasuredFilm, name: str) -> ContentSequence:
     return _group(case, name, finding, point, certainty, reasons)
 
 
-def _summary(case: MeasuredFilm) -> ContentSequence:
+def _summary(case: MeasuredFilm) -> report.Group:
     lowest = 100.0 * float(np.nan_to_num(case.result.confidence).min())
     values = [Measurement(concepts.CERTAINTY, lowest, concepts.PERCENT, derivation=concepts.MINIMUM)]
     if case.spacing is not None:
@@ -88,7 +87,7 @@ def _group(
     places: NDArray[np.float64],
     measurements: list[Measurement],
     evaluations: list[QualitativeEvaluation],
-) -> ContentSequence:
+) -> report.Group:
     """Returns a group on a point or a line of the film (TID 1410), without it where an end is missing (TID 1501)."""
     if not np.isfinite(places).all():
         return _unplaced(case, name, finding, measurements, evaluations)
@@ -110,7 +109,7 @@ def _unplaced(
     finding: CodedConcept,
     measurements: list[Measurement],
     evaluations: list[QualitativeEvaluation],
-) -> ContentSequence:
+) -> report.Group:
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=report.tracking(name, [case.image]),
         finding_type=finding,
@@ -140,7 +139,11 @@ def _comments(case: MeasuredFilm) -> Iterator[str]:
     yield f"Pixel spacing: {spacing.SOURCES[case.film.spacing.source]}."
     yield from (_magnified(row) for row in case.result.by_magnification)
     for flag in case.result.flags:
-        yield f"{flag.replace('_', ' ')}: {film_reader.FLAGS[flag]}" if flag in film_reader.FLAGS else flag.replace("_", " ")
+        yield (
+            f"{flag.replace('_', ' ')}: {film_reader.FLAGS[flag]}"
+            if flag in film_reader.FLAGS
+            else flag.replace("_", " ")
+        )
 
 
 def _magnified(row: Mapping[str, Any]) -> str:

@@ -28,9 +28,7 @@ def guarded() -> Iterator[None]:
         raise ResultError(f"the result cannot be written as DICOM: unexpected {type(error).__name__}.") from error
 
 
-def finished(
-    results: Sequence[Dataset], source: Dataset | None, when: datetime.datetime | None
-) -> list[Dataset]:
+def finished(results: Sequence[Dataset], source: Dataset | None, when: datetime.datetime | None) -> list[Dataset]:
     """Returns the objects with patient and dates, each checked.
 
     Args:

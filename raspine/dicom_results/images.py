@@ -31,6 +31,8 @@ def of(source: Dataset) -> Dataset:
         raise ResultError(f"{header.name('SOPClassUID')} is no image of the DICOM standard: it cannot be referenced.")
     for keyword in ("Rows", "Columns"):
         setattr(image, keyword, checked_values.count(source, keyword))
+    if "NumberOfFrames" in source:
+        image.NumberOfFrames = checked_values.count(source, "NumberOfFrames")
     image.SamplesPerPixel = 3 if header.text(source, "SamplesPerPixel") == "3" else 1
     image.Modality = ""
     _describe(image, source)

@@ -64,8 +64,8 @@ class MeasuredFilm:
     def places(self) -> NDArray[np.float64]:
         """float64 [landmark, 2], (column, row) of the file as DICOM counts; NaN where not found or outside the film."""
         places = self.film.to_native.apply(self.result.points) + CORNER_TO_CENTRE
-        inside = ((places >= 0) & (places <= (self.image.Columns, self.image.Rows))).all(-1)
-        return np.where(inside[:, None], places, math.nan)
+        inside = np.all((places >= 0) & (places <= (self.image.Columns, self.image.Rows)), axis=-1, keepdims=True)
+        return np.where(inside, places, math.nan)
 
     def line(self, distance: landmarks.Distance) -> NDArray[np.float64]:
         """Returns float64 [2, 2]: both ends of a distance, as `places`."""
@@ -74,7 +74,11 @@ class MeasuredFilm:
     def label(self, distance: landmarks.Distance) -> str:
         """Returns a distance for people, e.g. `ADI 3.4 mm`."""
         value = self.result.millimetres[distance.name]
-        return f"{distance.name.upper()} {value:.1f} mm" if math.isfinite(value) else f"{distance.name.upper()} not measured"
+        return (
+            f"{distance.name.upper()} {value:.1f} mm"
+            if math.isfinite(value)
+            else f"{distance.name.upper()} not measured"
+        )
 
     @property
     def spacing(self) -> tuple[float, float] | None:

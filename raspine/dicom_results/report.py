@@ -10,6 +10,8 @@ from highdicom.sr import (
     FindingSite,
     LanguageOfContentItemAndDescendants,
     MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
     RelationshipTypeValues,
     TextContentItem,
@@ -20,13 +22,13 @@ from pydicom.dataset import Dataset
 from raspine.dicom_results import concepts, equipment, uids
 from raspine.model_identity import ModelIdentity
 
-_FLAG_CODE = 16
+Group = PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations
 
 
 def build(
     images: Sequence[Dataset],
     procedure: CodedConcept,
-    groups: Sequence[ContentSequence],
+    groups: Sequence[Group],
     comments: Sequence[str],
     title: str,
     identity: ModelIdentity,

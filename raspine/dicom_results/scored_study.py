@@ -1,0 +1,96 @@
+"""An MRI study and its risk, with the images that the model's slices are from."""
+
+import collections
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from raspine import study_reading
+from raspine.dicom import series, stack
+from raspine.dicom.sagittal import normal_of
+from raspine.dicom.study import Frame, Study
+from raspine.dicom_results import images
+from raspine.dicom_results.errors import ResultError
+from raspine.model_identity import ModelIdentity
+
+_PARALLEL = 0.999  # cosine between the normals of images and slices
+_LEAST = 1e-3  # of a pitch: an image that only touches a slice's interpolation has no weight in it
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ScoredStudy:
+    """A study and what a model said of it.
+
+    Attributes:
+      images: headers, of `images.of`, of the images that the slices are from, in the order of their UIDs.
+      frames: which frames of an image they are, 1-based, by SOP Instance UID; empty for single-frame images.
+      answer: what the model says.
+      identity: the model.
+    """
+
+    images: Sequence[Dataset]
+    frames: Mapping[str, Sequence[int]]
+    answer: study_reading.Answer
+    identity: ModelIdentity
+
+    @property
+    def sources(self) -> list[str]:
+        """SOP Instance UIDs of the images."""
+        return [image.SOPInstanceUID for image in self.images]
+
+
+def of(sources: Sequence[Dataset], answer: study_reading.Answer, identity: ModelIdentity) -> ScoredStudy:
+    """Returns a study's answer with the images it rests on.
+
+    Args:
+      sources: headers of the series that was taken; more of them do no harm.
+      answer: what the model says.
+      identity: the model.
+
+    Raises:
+      ResultError: the study is no DICOM, or headers are missing, hostile, or of several studies or patients.
+    """
+    by_frame = collections.defaultdict(list)
+    for frame in used(answer):
+        by_frame[frame.instance_uid].append(frame.number + 1)
+    wanted = [source for source in sources if str(source.get("SOPInstanceUID", "")) in by_frame]
+    headers = {image.SOPInstanceUID: image for image in images.of_study(wanted)} if wanted else {}
+    if missing := len(set(by_frame) - set(headers)):
+        raise ResultError(
+            f"the headers of {missing} of the {len(by_frame)} images that the slices are from are missing."
+        )
+    frames = {uid: sorted(by_frame[uid]) if headers[uid].get("NumberOfFrames") else () for uid in sorted(by_frame)}
+    return ScoredStudy([headers[uid] for uid in sorted(headers)], frames, answer, identity)
+
+
+def used(answer: study_reading.Answer) -> list[Frame]:
+    """Returns the image planes that a study's slices are interpolated from: those within a slice's distance of one.
+
+    Where the slices lie across the images as acquired, every plane of the stack has a part.
+
+    Raises:
+      ResultError: the study is no DICOM.
+    """
+    reading = answer.reading
+    if reading.chosen is None or not isinstance(reading.source.content, Study):
+        raise ResultError("a study that is no DICOM has no images that a DICOM object could be about.")
+    taken = series.pick(series.rank(reading.source.content), reading.chosen.uid).stack.frames
+    slices = reading.scan.slices
+    normal, reach = (
+        normal_of(slices.affine),
+        max(reading.native.pitch_mm, abs(slices.affine[:3, 2] @ normal_of(slices.affine))),
+    )
+    if any(not _is_parallel(frame, normal) for frame in taken):
+        return list(taken)
+    return [
+        frame
+        for frame in taken
+        if np.abs(np.array(frame.position) @ normal - slices.positions_mm).min() < reach * (1 - _LEAST)
+    ]
+
+
+def _is_parallel(frame: Frame, normal: np.ndarray) -> bool:
+    direction = stack.normal(frame)
+    return frame.position is not None and direction is not None and bool(abs(np.dot(direction, normal)) > _PARALLEL)

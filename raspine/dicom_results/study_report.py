@@ -1,0 +1,80 @@
+"""A study's measurement report: the risk, the verdict, and the images and slices that they rest on."""
+
+from collections.abc import Iterator
+
+from highdicom.sr import (
+    ComprehensiveSR,
+    Measurement,
+    MeasurementsAndQualitativeEvaluations,
+    QualitativeEvaluation,
+    SourceImageForMeasurementGroup,
+)
+
+from raspine import study_reading
+from raspine.dicom_results import concepts, equipment, report
+from raspine.dicom_results.scored_study import ScoredStudy
+
+TITLE = "risk"
+RISK, SLICES = "risk", "slices"
+
+
+def build(case: ScoredStudy, method: str) -> ComprehensiveSR:
+    """Returns the report of a study.
+
+    One measurement group of the risk (probability, threshold, verdict, flags), one of the slices' positions.
+
+    Args:
+      case: the study.
+      method: what explains the risk in the picture beside, say `Grad-CAM`; '' without picture.
+    """
+    groups = [_risk(case, method), _slices(case)]
+    return report.build(case.images, concepts.MRI, groups, list(_comments(case, method)), TITLE, case.identity)
+
+
+def _risk(case: ScoredStudy, method: str) -> report.Group:
+    answer = case.answer
+    evaluations = [report.verdict(answer.verdict), *report.flags(answer.flags)]
+    if method:
+        name = method.lower().replace("-", "").replace(" ", "")
+        evaluations.append(QualitativeEvaluation(concepts.EXPLANATION, concepts.private(name, method)))
+    return MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=report.tracking(RISK, case.images),
+        finding_type=concepts.LATER_DEFORMITY,
+        finding_sites=report.sites(RISK),
+        algorithm_id=equipment.algorithm(case.identity),
+        measurements=[
+            Measurement(concepts.PROBABILITY, float(answer.risk), concepts.NO_UNITS),
+            Measurement(concepts.THRESHOLD, float(answer.threshold), concepts.NO_UNITS),
+        ],
+        qualitative_evaluations=evaluations,
+        source_images=[
+            SourceImageForMeasurementGroup(
+                image.SOPClassUID, image.SOPInstanceUID, case.frames[image.SOPInstanceUID] or None
+            )
+            for image in case.images
+        ],
+    )
+
+
+def _slices(case: ScoredStudy) -> report.Group:
+    return MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=report.tracking(SLICES, case.images),
+        finding_type=concepts.SLICES,
+        finding_sites=report.sites(SLICES),
+        algorithm_id=equipment.algorithm(case.identity),
+        measurements=[
+            Measurement(concepts.SLICE_POSITION, float(place), concepts.MILLIMETRE)
+            for place in case.answer.reading.scan.slices.positions_mm
+        ],
+    )
+
+
+def _comments(case: ScoredStudy, method: str) -> Iterator[str]:
+    reading = case.answer.reading
+    yield f"Risk {case.answer.risk:.3f}: {case.answer.verdict} (positive from {case.answer.threshold:.3g} on)."
+    number = reading.chosen.number if reading.chosen else None
+    yield f"Series {'without number' if number is None else number}."
+    yield f"Why this series: {study_reading.impersonal(reading.scan.series_reason, reading.source)}"
+    if method:
+        yield f"{method}: see the secondary capture."
+    yield from (flag.replace("_", " ") for flag in case.answer.flags)
