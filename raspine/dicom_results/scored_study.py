@@ -78,10 +78,8 @@ def used(answer: study_reading.Answer) -> list[Frame]:
         raise ResultError("a study that is no DICOM has no images that a DICOM object could be about.")
     taken = series.pick(series.rank(reading.source.content), reading.chosen.uid).stack.frames
     slices = reading.scan.slices
-    normal, reach = (
-        normal_of(slices.affine),
-        max(reading.native.pitch_mm, abs(slices.affine[:3, 2] @ normal_of(slices.affine))),
-    )
+    normal = normal_of(slices.affine)
+    reach = max(reading.native.pitch_mm, float(slices.affine[:3, 2] @ normal))
     if any(not _is_parallel(frame, normal) for frame in taken):
         return list(taken)
     return [
