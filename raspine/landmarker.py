@@ -6,7 +6,7 @@ import json
 import math
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from raspine import atomic, landmarks
+from raspine import atomic, landmarks, model_identity
 from raspine.inputs import framing
 from raspine.models import (
     heatmaps,
@@ -66,6 +66,27 @@ class Settings:
             raise ValueError(f"'codec' is one of {', '.join(heatmaps.CODECS)}. Received: '{self.codec}'.")
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pictures:
+    """Films in a graph, which may differ in size.
+
+    Attributes:
+      read: from int32 [], a film's number, to its picture, uint16 [height, width], canonical values as displayed.
+      spacing: float32 [film, 2], (row, column) mm of a native pixel; NaN when unknown.
+      native: where pictures are smaller than their films: int [film, 2], (height, width) in native pixels, and float32
+        [film, 2, 3], picture to native pixels. None when they are the films.
+    """
+
+    read: Callable[[tf.Tensor], tf.Tensor]
+    spacing: tf.Tensor
+    native: tuple[tf.Tensor, tf.Tensor] | None = None
+
+    @property
+    def count(self) -> tf.Tensor:
+        """int32 []: how many films."""
+        return tf.shape(self.spacing)[0]
+
+
 class Stage:
     """One network and what turns its output into points.
 
@@ -89,22 +110,35 @@ class Stage:
         around = tf.TensorSpec((len(settings.schema.landmarks), 2), tf.float32)
         self._frame = tf.function(self.frame, input_signature=[*film, around])
 
-    def frame(self, image: tf.Tensor, spacing: tf.Tensor, around: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def frame(
+        self,
+        image: tf.Tensor,
+        spacing: tf.Tensor,
+        around: tf.Tensor,
+        native: tuple[tf.Tensor, tf.Tensor] | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns a film, or a region of it, in the network's frame and the way back; graph ops.
 
         Args:
           image: uint16 [height, width], canonical values as displayed, white is 65535.
           spacing: float32 [2], (row, column) mm; NaN when unknown (pixels are then taken as square).
           around: float32 [landmark, 2], native pixels: about which a region is framed; whole films need none.
+          native: of an image that is smaller than its film: int [2], (height, width) in native pixels, and float32
+            [2, 3], image to native pixels.
 
         Returns:
           float32 [network height, network width, 1], standardised, and float32 [2, 3], network to native pixels.
         """
         size, reach = (self.settings.height, self.settings.width), self.settings.reach
-        native = tf.shape(image)
-        matrix = framing.region(around, native, spacing, *size, reach) if reach else framing.fit(native, spacing, *size)
+        film = tf.shape(image) if native is None else native[0]
+        matrix = framing.region(around, film, spacing, *size, reach) if reach else framing.fit(film, spacing, *size)
         grey = tf.cast(image[..., None], tf.float32) / 65535.0
-        return framing.standardise(framing.resample(grey, matrix, *size)), framing.inverse(matrix)
+        seen = framing.resample(grey, matrix if native is None else framing.then(native[1], matrix), *size)
+        return framing.standardise(seen), framing.inverse(matrix)
+
+    def described(self) -> dict[str, Any]:
+        """Returns the settings as JSON values."""
+        return {**dataclasses.asdict(self.settings), "schema": self.settings.schema.to_dict()}
 
     def decode(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns points in network pixels [batch, landmark, 2] and confidence [batch, landmark]; graph ops.
@@ -127,19 +161,21 @@ class Stage:
         """Returns what `decode` does, compiled once."""
         return self._decode(images)
 
-    def answer(self, images: tf.Tensor, spacing: tf.Tensor, around: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns points in native pixels and confidence for films of one size; graph ops.
+    def answer(self, films: Pictures, around: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns points in native pixels and confidence for films; graph ops.
 
         Args:
-          images: uint16 [batch, height, width], canonical values as displayed.
-          spacing: float32 [batch, 2], (row, column) mm; NaN when unknown.
-          around: float32 [batch, landmark, 2], native pixels.
+          films: of any sizes.
+          around: float32 [film, landmark, 2], native pixels.
         """
+
+        def framed_film(film: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            native = None if films.native is None else (films.native[0][film], films.native[1][film])
+            return self.frame(films.read(film), films.spacing[film], around[film], native)
+
         shape = tf.TensorSpec((self.settings.height, self.settings.width, 1), tf.float32)
         framed, to_native = tf.map_fn(
-            lambda film: self.frame(*film),
-            (images, spacing, around),
-            fn_output_signature=(shape, tf.TensorSpec((2, 3), tf.float32)),
+            framed_film, tf.range(films.count), fn_output_signature=(shape, tf.TensorSpec((2, 3), tf.float32))
         )
         points, confidence = self.decode(framed)
         return framing.apply(to_native, points), confidence
@@ -192,6 +228,14 @@ class Landmarker:
         """The landmarks and distances."""
         return self.settings.schema
 
+    @functools.cached_property
+    def identity(self) -> model_identity.ModelIdentity:
+        """Which model this is: the same for the same weights, settings and thresholds."""
+        weights = (array for stage in self.stages for array in stage.network.get_weights())
+        first = self.stages[0]
+        settings = {"task": TASK, "stages": [stage.described() for stage in self.stages]}
+        return model_identity.of_model(self.schema.name, weights, settings, first.fast, first.precision)
+
     def with_schema(self, schema: landmarks.Schema) -> "Landmarker":
         """Returns the same networks with another schema of as many landmarks, other thresholds for example."""
         stages = (
@@ -200,25 +244,39 @@ class Landmarker:
         )
         return _joined(stages, self.card)
 
-    def answering(self, fast: bool, precision: str = "float32") -> "Landmarker":
-        """Returns the same networks, answering by the fast way or by themselves; see `load`."""
-        return _joined((Stage(one.network, one.settings, fast, precision) for one in self.stages), self.card)
+    def answering(
+        self, fast: bool, precision: str = "float32", network: Callable[[keras.Model], keras.Model] | None = None
+    ) -> "Landmarker":
+        """Returns the same networks, answering by the fast way or by themselves; see `load`.
+
+        Args:
+          fast: by the fast way.
+          precision: of that way.
+          network: what makes another network of each, its float32 twin for example.
+        """
+        made = network or (lambda one: one)
+        return _joined((Stage(made(one.network), one.settings, fast, precision) for one in self.stages), self.card)
 
     def answer(self, images: tf.Tensor, spacing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns points in native pixels and confidence for films of one size; graph ops, as exported.
+        """Returns what `answer_films` does for films of one size; graph ops.
 
         Args:
           images: uint16 [batch, height, width], canonical values as displayed.
           spacing: float32 [batch, 2], (row, column) mm; NaN when unknown.
+        """
+        return self.answer_films(Pictures(lambda film: images[film], spacing))
+
+    def answer_films(self, films: Pictures) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns points in native pixels and confidence for films of any sizes; graph ops, as exported.
 
         Returns:
-          float32 [batch, landmark, 2], native pixels (x, y), and float32 [batch, landmark], 0..1: the lower of the
+          float32 [film, landmark, 2], native pixels (x, y), and float32 [film, landmark], 0..1: the lower of the
           stages' confidences.
         """
-        nowhere = tf.fill((tf.shape(images)[0], len(self.schema.landmarks), 2), math.nan)
-        points, confidence = self.stages[0].answer(images, spacing, nowhere)
+        nowhere = tf.fill((films.count, len(self.schema.landmarks), 2), math.nan)
+        points, confidence = self.stages[0].answer(films, nowhere)
         for stage in self.stages[1:]:
-            points, confidence = _refined((points, confidence), stage.answer(images, spacing, points))
+            points, confidence = _refined((points, confidence), stage.answer(films, points))
         return points, confidence
 
     def locate(self, films: Sequence[Film]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -240,10 +298,9 @@ class Landmarker:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the model directory `folder`, replacing an older one."""
         with atomic.atomic_directory(folder, replace=True) as aside:
-            described = []
             for stage, name in zip(self.stages, NETWORKS, strict=False):
                 stage.network.save(aside / name)
-                described.append({**dataclasses.asdict(stage.settings), "schema": self.schema.to_dict()})
+            described = [stage.described() for stage in self.stages]
             atomic.write_json(aside / CARD, {"format": FORMAT, "task": TASK, "stages": described, "card": self.card})
 
 

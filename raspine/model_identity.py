@@ -3,12 +3,14 @@
 import dataclasses
 import hashlib
 import json
-import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-_CARD = "model.json"  # of a model directory
-_SHAPING = ("task", "stages", "settings")
+import numpy as np
+from numpy.typing import ArrayLike
+
+FLOAT32, FOLDED, FAST = VARIANTS = ("float32", "folded", "fast")
+_VERSION_LENGTH = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,39 +20,36 @@ class ModelIdentity:
     Attributes:
       name: of the model, a plain word.
       version: a server's version number, or the start of the digest for a model directory.
-      digest: hexadecimal SHA-256 of networks and settings, thresholds among them: answers differ only when it does, up
+      digest: hexadecimal SHA-256 of weights and settings, thresholds among them: answers differ only when it does, up
         to the precision of the variant.
-      variant: how it computes, see `raspine.serving.export.VARIANTS`; of a model directory `folded`.
+      variant: how it computes: `float32` as trained; `folded`, float32 with normalisations folded into convolutions;
+        `fast`, that in bfloat16.
     """
 
     name: str
     version: str
     digest: str
-    variant: str = "folded"
+    variant: str = FOLDED
 
 
-def of_directory(folder: str | pathlib.Path, thresholds: Mapping[str, float] | None = None) -> ModelIdentity:
-    """Returns the identity of a model directory.
+def of_model(
+    name: str, weights: Iterable[ArrayLike], settings: Mapping[str, Any], fast: bool, precision: str
+) -> ModelIdentity:
+    """Returns the identity of a loaded model.
 
     Args:
-      folder: `best/` or `last/` of a run.
-      thresholds: those that take the place of the model's own, by name.
-
-    Raises:
-      OSError, ValueError, KeyError: the folder is no model directory.
+      name: a plain word.
+      weights: of its networks, always in the same order.
+      settings: JSON values of all else that shapes its answers, thresholds among them.
+      fast: whether it answers by the fast way, see `raspine.models.inference`.
+      precision: of that way.
     """
-    place = pathlib.Path(folder)
-    stored = json.loads((place / _CARD).read_text(encoding="utf-8"))
-    digest = hashlib.sha256()
-    for network in sorted(place.glob("*.keras")):
-        with network.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    shaping = {key: stored[key] for key in _SHAPING if key in stored}
-    threshold = stored["card"].get("validation", {}).get("val_threshold")
-    facts = {**shaping, "threshold": threshold, "thresholds": dict(thresholds or {})}
-    digest.update(json.dumps(facts, sort_keys=True).encode())
-    name = stored["stages"][0]["schema"]["name"] if "stages" in stored else stored["task"]
-    return ModelIdentity(name, digest.hexdigest()[:12], digest.hexdigest())
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for array in map(np.ascontiguousarray, weights):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(memoryview(array))
+    variant = FLOAT32 if not fast else FOLDED if precision == "float32" else FAST
+    return ModelIdentity(name, digest.hexdigest()[:_VERSION_LENGTH], digest.hexdigest(), variant)
 
 
 def of_card(card: Mapping[str, Any]) -> ModelIdentity:

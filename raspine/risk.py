@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from raspine import atomic, clinical
+from raspine import atomic, clinical, model_identity
 from raspine.inputs import framing, slices, studies
 from raspine.models import (
     inference,
@@ -102,11 +102,25 @@ class RiskModel:
             return inference.fast(self.network, self.precision)
         return functools.partial(self.network, training=False)
 
+    def answering(self, fast: bool, precision: str = "float32") -> "RiskModel":
+        """Returns the same network, answering by the fast way or by itself; see `load`."""
+        return RiskModel(self.network, self.settings, self.card, fast, precision)
+
     @property
     def threshold(self) -> float:
         """From which risk on a verdict is positive: Youden's on the validation studies, else 0.5."""
         chosen = self.card.get("validation", {}).get("val_threshold")
         return DEFAULT_THRESHOLD if chosen is None else float(chosen)
+
+    @functools.cached_property
+    def identity(self) -> model_identity.ModelIdentity:
+        """Which model this is: the same for the same weights, settings and threshold."""
+        settings = {"task": TASK, "settings": self.described(), "threshold": self.threshold}
+        return model_identity.of_model(TASK, self.network.get_weights(), settings, self.fast, self.precision)
+
+    def described(self) -> dict[str, Any]:
+        """Returns the settings as JSON values."""
+        return {**dataclasses.asdict(self.settings), "choice": self.settings.choice.to_dict()}
 
     def inputs(self, images: tf.Tensor, clinical_values: tf.Tensor | None = None) -> studies.Inputs | tf.Tensor:
         """Returns what the network takes.
@@ -120,18 +134,22 @@ class RiskModel:
         scale = tf.constant(np.array(self.settings.scale, np.float32).reshape(-1, 2).T)
         return studies.network_inputs(framing.standardise(images), clinical_values, self.settings.places, scale)
 
-    def framed(self, pixels: NDArray[np.uint16]) -> tf.Tensor:
+    def framed(self, pixels: NDArray[np.uint16] | tf.Tensor) -> tf.Tensor:
         """Returns float32 [study, height, width, slice], values 0..1, from slices as `inputs.slices` takes them.
 
         Args:
-          pixels: uint16 [study, slice, row, column].
+          pixels: uint16 [study, slice, row, column]; works eagerly and in a graph.
         """
-        images = tf.cast(tf.transpose(tf.constant(pixels), (0, 2, 3, 1)), tf.float32) / 65535.0
+        images = tf.cast(tf.transpose(tf.convert_to_tensor(pixels), (0, 2, 3, 1)), tf.float32) / 65535.0
         return studies.cut(images, (self.settings.height, self.settings.width))
 
     def logits(self, images: tf.Tensor, clinical_values: tf.Tensor | None = None) -> tf.Tensor:
         """Returns float32 [batch]: the network's logit, the weighting of the classes taken back; see `inputs`."""
-        return tf.cast(self._logit(self.inputs(images, clinical_values)), tf.float32) + self.settings.logit_shift
+        return self.logits_of(self.inputs(images, clinical_values))
+
+    def logits_of(self, inputs: studies.Inputs | tf.Tensor) -> tf.Tensor:
+        """Returns `logits` of what `inputs` returns; graph ops."""
+        return tf.cast(self._logit(inputs), tf.float32) + self.settings.logit_shift
 
     def risk(
         self, pixels: NDArray[np.uint16], clinical_values: NDArray[np.float32] | None = None
@@ -149,8 +167,8 @@ class RiskModel:
         """Writes the model directory `folder`, replacing an older one."""
         with atomic.atomic_directory(folder, replace=True) as aside:
             self.network.save(aside / WEIGHTS)
-            described = {**dataclasses.asdict(self.settings), "choice": self.settings.choice.to_dict()}
-            atomic.write_json(aside / CARD, {"format": FORMAT, "task": TASK, "settings": described, "card": self.card})
+            whole = {"format": FORMAT, "task": TASK, "settings": self.described(), "card": self.card}
+            atomic.write_json(aside / CARD, whole)
 
 
 def verdict(risk: float, threshold: float) -> str:

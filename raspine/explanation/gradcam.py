@@ -167,13 +167,19 @@ def enlarged(maps: ArrayLike, height: int, width: int, stride: int = resnet.MULT
     """
     cells = np.asarray(maps, np.float32)
     rows, columns = (
-        _weights(size, count, stride) for size, count in zip((height, width), cells.shape[-2:], strict=True)
+        cell_weights(size, count, stride) for size, count in zip((height, width), cells.shape[-2:], strict=True)
     )
     return np.asarray(rows @ cells @ columns.T, np.float32)
 
 
-def _weights(size: int, count: int, stride: int) -> Maps:
-    """Returns float32 [pixel, cell]: linear weights of the cells at each pixel."""
+def cell_weights(size: int, count: int, stride: int = resnet.MULTIPLE) -> Maps:
+    """Returns float32 [pixel, cell]: linear weights of the cells at each pixel of one axis; see `enlarged`.
+
+    Args:
+      size: pixels along the axis.
+      count: cells along it.
+      stride: pixels a cell.
+    """
     cells = np.arange(count)
     pixels = np.minimum(np.arange(size) / stride, count - 1)
     weights: Maps = np.maximum(1 - np.abs(pixels[:, None] - cells), 0).astype(np.float32)

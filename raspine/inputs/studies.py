@@ -87,9 +87,16 @@ def network_inputs(
 
 
 def cut(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Returns the middle [batch, *size, slice] of images, as augmentation cuts it without any change."""
-    down, right = ((whole - part) // 2 for whole, part in zip(images.shape[1:3], size, strict=True))
-    return images[:, down : down + size[0], right : right + size[1]]
+    """Returns the middle [batch, *size, slice] of images, as augmentation cuts it without any change.
+
+    Args:
+      images: [batch, height, width, slice]; in a graph height and width may be unknown until it runs.
+      size: (height, width), pixels.
+    """
+    whole = tf.shape(images)
+    down, right = ((whole[axis + 1] - part) // 2 for axis, part in enumerate(size))
+    middle = tf.slice(images, tf.stack([0, down, right, 0]), [-1, *size, -1])
+    return tf.ensure_shape(middle, (None, *size, images.shape[3]))
 
 
 def training(

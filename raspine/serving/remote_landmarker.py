@@ -47,6 +47,16 @@ class RemoteLandmarker:
         self.identity = model_identity.of_card(card)
 
     @property
+    def task(self) -> str:
+        """What the model is for."""
+        return str(self.served_card["task"])
+
+    @property
+    def address(self) -> Address:
+        """Of the version that answers."""
+        return self._address
+
+    @property
     def card(self) -> dict[str, Any]:
         """What is known of the model's training; free JSON."""
         return dict(self.served_card.get("card") or {})

@@ -1,0 +1,76 @@
+"""What a request must be, checked in the exported graph: each rule with a message that a server hands back."""
+
+import tensorflow as tf
+
+from raspine.dicom import layout
+
+PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+_SHORTEST = 57  # bytes of a PNG of one pixel: its start, header, data and end
+_GREY = b"\x00"
+
+
+def required(holds: tf.Tensor, message: str, received: tf.Tensor) -> tf.Operation:
+    """Returns an operation that fails unless `holds`, bool [...], is true everywhere.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when it runs and the rule is broken; the message holds `received`.
+    """
+    return tf.debugging.Assert(tf.reduce_all(holds), [f"raspine: {message} Received:", received], summarize=8)
+
+
+def same_batch(**inputs: tf.Tensor) -> list[tf.Operation]:
+    """Returns checks that inputs have as many items as each other, and at least one."""
+    (first, one), *others = inputs.items()
+    count = tf.shape(one)[0]
+    checks = [required(count > 0, f"'{first}' holds at least one item.", tf.shape(one))]
+    for name, other in others:
+        received = tf.stack([count, tf.shape(other)[0]])
+        checks.append(
+            required(tf.shape(other)[0] == count, f"'{first}' and '{name}' have as many items as each other.", received)
+        )
+    return checks
+
+
+def spacing(values: tf.Tensor, name: str) -> tf.Operation:
+    """Returns a check that float32 [batch, 2] is pairs of positive finite numbers, or of NaN."""
+    unknown = tf.reduce_all(tf.math.is_nan(values), -1)
+    known = tf.reduce_all(tf.math.is_finite(values) & (values > 0), -1)
+    return required(
+        unknown | known, f"{name} is two positive numbers, (row, column) mm, or NaN NaN where unknown.", values
+    )
+
+
+def sides(image: tf.Tensor, name: str) -> tf.Operation:
+    """Returns a check that a picture has 1 to 20,000 pixels a side; its last two axes are (height, width)."""
+    size = tf.shape(image)[-2:]
+    return required((size > 0) & (size <= layout.MAX_SIDE), f"'{name}' has 1 to {layout.MAX_SIDE} pixels a side.", size)
+
+
+def grey_png(encoded: tf.Tensor) -> tf.Tensor:
+    """Returns string [] PNG, checked by its header before a decoder sees it (PNG specification, 11.2.1 IHDR).
+
+    Raises:
+      tf.errors.InvalidArgumentError: it is no grey PNG of 8 or 16 bit, or claims more than 120 million pixels.
+    """
+    length = tf.strings.length(encoded)
+    long_enough = required(length >= _SHORTEST, "a picture is a grey PNG of 8 or 16 bit.", length)
+    with tf.control_dependencies([long_enough]):
+        encoded = tf.identity(encoded)
+    is_png = tf.equal(tf.strings.substr(encoded, 0, len(PNG_START)), PNG_START)
+    depth = tf.strings.substr(encoded, 24, 1)
+    is_grey = ((depth == b"\x08") | (depth == b"\x10")) & (tf.strings.substr(encoded, 25, 1) == _GREY)
+    size = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
+    fits = (size > 0) & (size <= layout.MAX_SIDE)
+    pixels = tf.reduce_prod(tf.cast(size, tf.int64))
+    header = tf.io.decode_raw(tf.strings.substr(encoded, 24, 2), tf.uint8)
+    checks = [
+        required(is_png, "a picture is a PNG.", tf.strings.length(encoded)),
+        required(is_grey, "a PNG is grey, of 8 or 16 bit: (bit depth, colour type) 8 0 or 16 0.", header),
+        required(
+            fits & (pixels <= layout.MAX_PIXELS),
+            f"a PNG has at most {layout.MAX_SIDE} pixels a side and {layout.MAX_PIXELS} in all: (width, height).",
+            size,
+        ),
+    ]
+    with tf.control_dependencies(checks):
+        return tf.identity(encoded)
