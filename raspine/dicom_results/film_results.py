@@ -36,7 +36,7 @@ def objects(
       film: the same film as it was read.
       result: what was measured.
       schema: the landmarks and the rules that the result is by; thresholds that are not the model's own belong into
-        `identity` as well (`model_identity.of_directory`).
+        `identity` as well.
       identity: the model.
       carry_patient: whether the objects carry the source's patient and study modules, as those for its archive do;
         without, these are empty and only UIDs lead back.

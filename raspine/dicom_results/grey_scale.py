@@ -12,6 +12,10 @@ from pydicom.dataset import Dataset
 
 from raspine.dicom import header, lut
 
+TAGS = (
+    "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "WindowCenter", "WindowWidth",
+    "VOILUTFunction", "PixelRepresentation", "PresentationLUTShape", "PhotometricInterpretation",
+)  # fmt: skip
 _UNCHANGED = (1.0, 0.0)
 
 

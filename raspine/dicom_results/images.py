@@ -12,6 +12,10 @@ from raspine.dicom_results.errors import ResultError
 
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _OF_PLANES = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "SliceThickness")
+TAGS = (
+    *_UIDS, *_OF_PLANES, "Modality", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "FrameOfReferenceUID",
+    "ImagerPixelSpacing", "PatientOrientation",
+)  # fmt: skip
 _FILMS = frozenset({"CR", "DX", "IO", "MG", "PX", "RF", "RG", "XA"})
 
 

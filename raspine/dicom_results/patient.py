@@ -14,6 +14,7 @@ _LEFT_OUT_IF_UNUSABLE = (
     "TypeOfPatientID", "PatientBirthTime", "EthnicGroup", "PatientIdentityRemoved", "DeidentificationMethod",
     "QualityControlSubject", "StudyDescription", "PatientAge", "PatientSize", "PatientWeight", "Occupation",
 )  # fmt: skip
+TAGS = (*_TELLING, *_EMPTY_IF_UNUSABLE, *_LEFT_OUT_IF_UNUSABLE, "PatientSex")
 _SEXES = ("F", "M", "O")
 
 

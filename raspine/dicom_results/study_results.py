@@ -35,7 +35,7 @@ def objects(
       answer: what the model says.
       picture: uint8 [height, width, 3] RGB of `study_reading.picture`, made with a pseudonym as its name, since pixels
         must not name the patient; None for no picture.
-      identity: the model; a threshold that is not the model's own belongs into it (`model_identity.of_directory`).
+      identity: the model; a threshold that is not the model's own belongs into it.
       method: what the red of the picture is.
       carry_patient: whether the objects carry the sources' patient and study modules, as those for their archive do;
         without, these are empty and only UIDs lead back.

@@ -1,0 +1,78 @@
+r"""Writes what a model says of films or MRI studies as DICOM objects, for an archive or a viewer.
+
+    python -m experiments.dicom_results --model=run/best --output_dir=DIR film.dcm folder/ ...
+    python -m experiments.dicom_results --model=risk/best --output_dir=DIR study/ tree/ ...
+
+A film gets a measurement report (Comprehensive SR, TID 1500) with its distances in mm as lines and its landmarks as
+points on the film, and an overlay (Grayscale Softcopy Presentation State) that a viewer draws over it. A study gets a
+report with the risk and a secondary capture of the slices with Grad-CAM in red. Every object says "AI result, research
+use", is not verified by anybody, names the model, and refers to its images by their UIDs. The same images and model
+give the same objects, with the same UIDs.
+
+By default the objects name no patient: their patient module is empty, and only UIDs lead back. With --carry_patient
+they carry the patient and study modules of their images, as an archive needs to file them. They are then readable by
+you alone (mode 0600): send them to the archive that the images are from, and delete them.
+
+Leaves in --output_dir: the objects as NUMBER_KIND.dcm, index.json (which object belongs to which input) and
+refused.csv (file, reason). Every object was checked against its template before it appears.
+
+Exits with 0 when something was written (also when other inputs were refused), 1 when nothing could be (refused.csv is
+still left), 2 when the flags are wrong. Research use only.
+"""
+
+import os
+from collections.abc import Sequence
+
+from absl import flags
+
+from experiments import film_objects, models, object_folder, prediction, study_objects
+from raspine import atomic, drawing, landmarker, program
+
+_MODEL = flags.DEFINE_string("model", None, "Model directory: best/ or last/ of a run.", required=True)
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to make.", required=True)
+_CARRY_PATIENT = flags.DEFINE_bool(
+    "carry_patient", False, "Write the images' patient and study modules into the objects: for their own archive only."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Writes the objects of what the arguments name."""
+    paths = argv[1:]
+    _check(paths)
+    makes = film_objects if models.task(_MODEL.value) == landmarker.TASK else study_objects
+    refused: dict[str, str] = {}
+    with atomic.atomic_directory(_OUTPUT_DIR.value) as place:
+        folder = object_folder.ObjectFolder(place, private=_CARRY_PATIENT.value)
+        for answer in makes.made(_MODEL.value, paths, _CARRY_PATIENT.value):
+            if isinstance(answer.objects, str):
+                refused[answer.name] = answer.objects
+            else:
+                folder.add(answer.name, answer.objects, answer.facts)
+        folder.close(refused)
+    prediction.print_refused(refused)
+    if not folder.rows:
+        raise program.NothingDone(f"nothing was written: {len(refused)} refused, see {_OUTPUT_DIR.value}/refused.csv.")
+    count = sum(len(row["objects"]) for row in folder.rows)
+    print(
+        f"{count} objects of {len(folder.rows)} {makes.KIND} written, {len(refused)} files refused: "
+        f"{_OUTPUT_DIR.value} ({drawing.RESEARCH_USE})"
+    )
+
+
+def _check(paths: Sequence[str]) -> None:
+    if not paths:
+        raise program.UsageError("name the films or studies: files or folders after the flags.")
+    for path in paths:
+        if not os.path.exists(path):
+            raise program.UsageError(f"no such file or folder: '{path}'.")
+    if atomic.has_content(_OUTPUT_DIR.value):
+        raise program.UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
+
+
+def run() -> None:
+    """Starts the program."""
+    program.run(main)
+
+
+if __name__ == "__main__":
+    run()
