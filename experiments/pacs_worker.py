@@ -1,0 +1,192 @@
+r"""Works beside a PACS: takes films and MRI studies, reads them, and sends a report back for each, once.
+
+    python -m experiments.pacs_worker --state_dir=DIR --landmark_model=run/best --dicomweb_url=https://pacs/dicom-web
+    python -m experiments.pacs_worker --state_dir=DIR --landmark_model=run/best --listen_port=11112 \
+        --calling_ae_titles=PACS --send_to=PACS@192.0.2.7:104
+    python -m experiments.pacs_worker --flagfile=experiments/serving/pacs_worker.flags
+
+Two ways in, alone or together: --dicomweb_url is looked at every --poll_seconds (QIDO-RS, WADO-RS), and --listen_port
+opens a DICOM store SCP. A study is taken when nothing has been added to it for --quiet_seconds. Results go to --send_to
+by C-STORE, or else to --dicomweb_url by STOW-RS: a measurement report and an overlay for each film, a report and a
+picture for each MRI study. A model is a directory (--landmark_model, --risk_model) or served (--landmark_endpoint,
+--risk_endpoint); images for which there is no model are put on record as refused.
+
+--state_dir keeps what is done, so that nothing is lost or answered twice, whatever stops the worker; it holds UIDs and
+images under way and is private (mode 0700). Jobs that failed --max_attempts times stand on a list: --list_dead shows
+it, --retry_dead tries them again. A new model answers new images; --reprocess has it answer the old ones too.
+
+--health_port serves /healthz, /readyz, /metrics (Prometheus) and a page. audit.jsonl in --state_dir has a line for each
+event; images stand in it as keyed hashes only. SIGTERM ends the worker after the job under way, with status 0.
+
+Exits with 0 when it was stopped, or is done (--once), 1 when nothing could be done, 2 when the flags are wrong.
+Research use only.
+"""
+
+import collections
+import contextlib
+import os
+import pathlib
+import signal
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+from absl import flags
+
+from experiments import folder_lock, pacs_flags
+from raspine import program
+from raspine.pacs import audit, database, health, ledger, pseudonym_key
+from raspine.pacs.archive import Archive
+from raspine.pacs.course import Partners, PauseError
+from raspine.pacs.database import Database
+from raspine.pacs.incoming import Incoming
+from raspine.pacs.ledger import Ledger
+from raspine.pacs.reader import Reader
+from raspine.pacs.receiver import Hooks, Receiver
+from raspine.pacs.sender import Sender
+from raspine.pacs.watching import Watcher
+from raspine.pacs.worker import Desk, Worker
+
+_ONCE = flags.DEFINE_bool("once", False, "Do what there is to do now, then end.")
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be taken from --dicomweb_url, then end.")
+_LIST_DEAD = flags.DEFINE_bool("list_dead", False, "List the jobs that were given up, then end.")
+_RETRY_DEAD = flags.DEFINE_bool("retry_dead", False, "Open the jobs that were given up again, then end.")
+flags.adopt_module_key_flags(pacs_flags)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Works as the flags say."""
+    if argv[1:]:
+        raise program.UsageError(f"no arguments beside flags. Received: {argv[1]}.")
+    os.umask(0o077)  # whatever is written in the state folder is nobody else's to read
+    asked = pacs_flags.request(needs_partners=not (_LIST_DEAD.value or _RETRY_DEAD.value))
+    with _desk(asked.state) as desk:
+        if _LIST_DEAD.value or _RETRY_DEAD.value:
+            print(_dead(desk))
+            return
+        with contextlib.closing(Reader(asked.start, asked.job_seconds)) as reader:
+            if _DRY_RUN.value:
+                print(_preview(desk, reader, asked))
+            elif _ONCE.value:
+                print(_once(desk, reader, asked))
+            else:
+                print(_forever(desk, reader, asked))
+
+
+@contextlib.contextmanager
+def _desk(folder: pathlib.Path) -> Iterator[Desk]:
+    """Yields the state folder, closed to others."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_mode & 0o077:
+        raise program.UsageError(f"--state_dir: '{folder}' is open to others: it must have mode 0700.")
+    with (
+        folder_lock.alone(folder, "another worker"),
+        contextlib.closing(Database(folder / database.NAME)) as opened,
+    ):
+        yield Desk(folder, opened, audit.Log(folder), pseudonym_key.load(folder))
+
+
+def _dead(desk: Desk) -> str:
+    """Lists the dead jobs, opens them again when that is asked for, and returns the last line."""
+    jobs = Ledger(desk.database)
+    dead = jobs.dead()
+    for job in dead:
+        print(f"job {job.number} ({job.kind} {desk.key.of(job.subject)}), given up when {job.died_in}: {job.reason}")
+    if not _RETRY_DEAD.value:
+        return f"{len(dead)} jobs were given up; --retry_dead tries them again."
+    count = jobs.retry_dead()
+    for job in dead:
+        desk.log.tell(audit.RETRIED, job=job.number, kind=job.kind, id=desk.key.of(job.subject))
+    return f"{count} jobs are open again; the next run of the worker takes them."
+
+
+def _preview(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
+    if asked.archive is None:
+        raise program.UsageError("--dry_run looks at --dicomweb_url: give it.")
+    models = {kind: one.digest for kind, one in reader.identities.items()}
+    from raspine.pacs.arrivals import Arrivals
+
+    watcher = Watcher(desk.folder, Ledger(desk.database), Arrivals(desk.database), asked.window, models, _silent)
+    plans = watcher.preview(Archive(asked.archive))
+    for plan in plans:
+        doing = f"would not be handled: {plan.refusal}" if plan.refusal else f"{len(plan.instances)} objects"
+        print(f"{plan.kind} {desk.key.of(plan.subject)}: {doing}")
+    count = collections.Counter(plan.kind for plan in plans)
+    return (
+        f"{count[ledger.FILM]} films and {count[ledger.STUDY]} MRI studies would be read, "
+        f"{count[ledger.OTHER]} kinds of objects not; nothing was written."
+    )
+
+
+def _once(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
+    worker = _worker(desk, reader, asked)
+    with _stopping(worker):
+        try:
+            worker.once()
+        except PauseError as pause:
+            raise program.NothingDone(f"{pause.partner}: {pause}") from pause
+    return _summary(worker, desk)
+
+
+def _forever(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
+    worker = _worker(desk, reader, asked)
+    worker.metrics.models(reader.identities)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_stopping(worker))
+        if asked.health_port is not None:
+            place = (asked.health_address, asked.health_port)
+            port = stack.enter_context(health.serving(*place, worker.status, worker.metrics.registry))
+            print(f"health page: http://{asked.health_address}:{port}/")
+        if asked.listening is not None:
+            incoming = Incoming(desk.folder, desk.key, asked.bounds.held_bytes)
+            hooks = Hooks(worker.jobs.bytes_held, worker.is_full, worker.take, worker.tell)
+            port = stack.enter_context(Receiver(asked.listening, incoming, hooks).listening())
+            print(f"store SCP: {asked.listening.title} on {asked.listening.address}:{port}")
+        for kind, one in reader.identities.items():
+            print(f"{kind}: model {one.name} {one.version} ({one.variant})")
+        print("working; SIGTERM ends it after the job under way.", flush=True)
+        worker.run()
+    return _summary(worker, desk)
+
+
+def _worker(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> Worker:
+    archive = Archive(asked.archive) if asked.archive else None
+    destination = Sender(asked.peer) if asked.peer else archive
+    assert destination is not None
+    models = {kind: one.digest for kind, one in reader.identities.items()}
+    partners = Partners(reader, destination, archive)
+    return Worker(desk, partners, models, asked.window, asked.bounds, asked.poll_seconds)
+
+
+@contextlib.contextmanager
+def _stopping(worker: Worker) -> Iterator[None]:
+    """Lets the first SIGTERM or Ctrl-C end the worker after its job, and the second at once."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        worker.stop()
+        signal.signal(number, signal.default_int_handler)
+
+    old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _summary(worker: Worker, desk: Desk) -> str:
+    counts = worker.jobs.counts()
+    listed = ", ".join(f"{counts[state]} {state}" for state in (ledger.SENT, ledger.REFUSED, ledger.DEAD))
+    return f"jobs: {listed}, {worker.jobs.waiting()} waiting; see {desk.folder}/{audit.NAME} (research use only)."
+
+
+def _silent(*_: object, **__: object) -> None:
+    """Tells nobody."""
+
+
+def run() -> None:
+    """Starts the program."""
+    program.run(main)
+
+
+if __name__ == "__main__":
+    run()

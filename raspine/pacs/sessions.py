@@ -1,0 +1,132 @@
+"""HTTP as the worker speaks it: TLS verified, answers bounded in bytes and seconds, no redirects, no hidden proxies."""
+
+import dataclasses
+import ipaddress
+import pathlib
+import time
+import urllib.parse
+from typing import Any
+
+import requests
+from requests.auth import AuthBase, _basic_auth_str
+
+_CHUNK = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What an answer may take.
+
+    Attributes:
+      connect_seconds: until the connection stands.
+      read_seconds: until the next bytes come.
+      whole_seconds: until the answer is complete.
+      max_bytes: of its body, decompressed.
+    """
+
+    connect_seconds: float = 10.0
+    read_seconds: float = 30.0
+    whole_seconds: float = 120.0
+    max_bytes: int = 1 << 29
+
+
+class LimitError(requests.RequestException):
+    """An answer is larger, or takes longer, than it may."""
+
+
+class Credentials(AuthBase):
+    """What a file says who is calling: one line, `Bearer TOKEN` or `Basic USER:PASSWORD`.
+
+    The file is read at every request, so that a token may be renewed while the worker runs.
+
+    Raises:
+      ValueError: others can read the file, or it holds neither.
+    """
+
+    def __init__(self, path: str):
+        self._path = pathlib.Path(path)
+        self._header()
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Adds the header to a request."""
+        request.headers["Authorization"] = self._header()
+        return request
+
+    def _header(self) -> str:
+        if self._path.stat().st_mode & 0o077:
+            raise ValueError(f"the credentials in '{self._path}' can be read by others: give the file mode 0600.")
+        scheme, _, value = self._path.read_text(encoding="utf-8").strip().partition(" ")
+        if scheme.lower() == "bearer" and value and value.isascii() and value.isprintable():
+            return f"Bearer {value}"
+        if scheme.lower() == "basic" and ":" in value and "\n" not in value:
+            user, _, password = value.partition(":")
+            return _basic_auth_str(user, password)
+        raise ValueError(f"'{self._path}' holds no credentials: one line, 'Bearer TOKEN' or 'Basic USER:PASSWORD'.")
+
+
+class BoundedSession(requests.Session):
+    """A session whose every answer is read within limits before anybody sees it."""
+
+    def __init__(self, limits: Limits, ca_file: str = "", credentials: Credentials | None = None):
+        super().__init__()
+        self.limits = limits
+        # Environment variables may name proxies, other certificates and a .netrc.
+        self.trust_env = False
+        self.verify = ca_file or True
+        self.auth = credentials
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Sends a request and returns its answer, complete.
+
+        Raises:
+          LimitError: the answer is too large or takes too long.
+          RequestException: of requests, on whatever else went wrong; a redirect is an error too.
+        """
+        options |= {"stream": True, "allow_redirects": False}
+        options["timeout"] = (self.limits.connect_seconds, self.limits.read_seconds)
+        response = super().send(request, **options)
+        try:
+            body = self._body(response)
+        finally:
+            response.close()
+        # requests has no public way to hand over a body that was read in parts.
+        response._content = body
+        if response.is_redirect:
+            raise requests.TooManyRedirects("the server redirects, which is not followed", response=response)
+        return response
+
+    def _body(self, response: requests.Response) -> bytes:
+        until = time.monotonic() + self.limits.whole_seconds
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > self.limits.max_bytes:
+                raise LimitError(f"the answer has more than {self.limits.max_bytes} bytes")
+            if time.monotonic() > until:
+                raise LimitError(f"the answer takes more than {self.limits.whole_seconds:g} s")
+        return bytes(body)
+
+
+def check_url(url: str, allow_http: bool) -> None:
+    """Checks that a URL is one, and that nothing goes unencrypted over a network.
+
+    Args:
+      url: of a service.
+      allow_http: whether http is allowed beyond this machine.
+
+    Raises:
+      ValueError: it is none, or not https.
+    """
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError(f"a URL is https://HOST[:PORT]/PATH without user, query and fragment. Received: '{url}'.")
+    if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname):
+        raise ValueError(f"'{url}' would send images unencrypted over a network: https is needed.")
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether a host name or address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,156 @@
+"""What is new: studies that an archive shows and objects that came by C-STORE, made into jobs once they are quiet."""
+
+import dataclasses
+import datetime
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from raspine.pacs import audit, picking
+from raspine.pacs.archive import Listed
+from raspine.pacs.arrivals import Arrivals
+from raspine.pacs.failures import FailedError, RefusedError
+from raspine.pacs.instances import Instance, fingerprint
+from raspine.pacs.ledger import Ledger, Plan
+from raspine.pacs.sightings import Sighting, Sightings
+
+
+class Lister(Protocol):
+    """What lists studies: `raspine.pacs.archive.Archive`."""
+
+    def studies(self, since: datetime.date | None, most: int) -> Iterator[Listed]:
+        """Yields its studies from a Study Date on."""
+
+    def instances(self, study: str, most: int) -> list[Instance]:
+        """Returns the objects of a study."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """What is looked at.
+
+    Attributes:
+      look_back_days: how old a Study Date may be; 0 for any.
+      studies: at most, in one look.
+      objects: of one study, at most.
+      quiet_seconds: for which a study must not change before it is taken.
+      queue: jobs and objects that may wait; beyond it nothing new is taken.
+      reprocess: whether what another model answered is answered again.
+    """
+
+    look_back_days: int = 7
+    studies: int = 10_000
+    objects: int = 5_000
+    quiet_seconds: float = 10.0
+    queue: int = 1_000
+    reprocess: bool = False
+
+
+class Watcher:
+    """Makes jobs.
+
+    Args:
+      state: the state folder.
+      jobs: the ledger.
+      arrivals: what came by C-STORE.
+      window: what is looked at.
+      models: digest of the model by kind of job.
+      tell: takes events about jobs.
+    """
+
+    def __init__(
+        self,
+        state: pathlib.Path,
+        jobs: Ledger,
+        arrivals: Arrivals,
+        window: Window,
+        models: Mapping[str, str],
+        tell: Callable[..., None],
+    ):
+        self._state, self._jobs, self._arrivals = state, jobs, arrivals
+        self._window, self._models, self._tell = window, models, tell
+        self._sightings = Sightings(jobs.database, jobs.clock)
+        # A study is looked at anew when models come or go, and when results are wanted again.
+        self._planned_for = "|".join([*sorted(models.values()), "again" * window.reprocess])
+
+    def is_full(self) -> bool:
+        """Returns whether nothing new is taken."""
+        return self._jobs.waiting() + self._arrivals.count() >= self._window.queue
+
+    def look(self, archive: Lister, patient: bool = True) -> int:
+        """Looks once at the archive and makes jobs of what is quiet; returns how many.
+
+        Args:
+          archive: which.
+          patient: whether a study must be quiet first.
+
+        Raises:
+          OutageError, FailedError: the archive cannot be asked.
+        """
+        made = 0
+        for listed in archive.studies(self._since(), self._window.studies):
+            if self.is_full():
+                break
+            made += self._look_at(archive, listed, self._window.quiet_seconds if patient else 0.0)
+        return made
+
+    def preview(self, archive: Lister) -> list[Plan]:
+        """Returns what `look` would make jobs of; nothing is written."""
+        found = []
+        for listed in archive.studies(self._since(), self._window.studies):
+            plans = picking.plans(self._foreign(archive, listed.uid), self._models)
+            found += self._jobs.missing(plans, self._window.reprocess)
+        return found
+
+    def take_arrivals(self, patient: bool = True) -> int:
+        """Makes jobs of the objects of quiet studies; returns how many."""
+        made = 0
+        for instances in self._arrivals.quiet(self._window.quiet_seconds if patient else 0.0):
+            plans = picking.plans([one for one in instances if not self._jobs.is_result(one.sop)], self._models)
+            made += self._add(plans)
+            self._arrivals.drop(instances)
+            for one in instances:
+                if not self._jobs.holds(one.file):
+                    (self._state / one.file).unlink(missing_ok=True)
+        return made
+
+    def _look_at(self, archive: Lister, listed: Listed, quiet: float) -> int:
+        seen = self._sightings.of(listed.uid)
+        known = seen is not None and listed.instances is not None and seen.instances == listed.instances
+        if seen is not None and known and not self._is_due(seen, quiet):
+            return 0
+        try:
+            instances = self._foreign(archive, listed.uid)
+        except RefusedError as error:
+            self._sightings.note(listed.uid, "too many", listed.instances)
+            self._sightings.planned(listed.uid, self._planned_for)
+            return self._add([picking.refused(listed.uid, "too many", str(error))])
+        except FailedError:  # this study alone; the next look tries again
+            return 0
+        seen = self._sightings.note(listed.uid, fingerprint(instances), listed.instances)
+        if not self._is_due(seen, quiet):
+            return 0
+        made = self._add(picking.plans(instances, self._models))
+        self._sightings.planned(listed.uid, self._planned_for)
+        return made
+
+    def _is_due(self, seen: Sighting, quiet: float) -> bool:
+        """Returns whether a study waits for its jobs and has been quiet."""
+        return seen.planned != self._planned_for and seen.since + quiet <= self._jobs.clock()
+
+    def _foreign(self, archive: Lister, study: str) -> list[Instance]:
+        """Returns the objects of a study that were not made here."""
+        return [one for one in archive.instances(study, self._window.objects) if not self._jobs.is_result(one.sop)]
+
+    def _add(self, plans: list[Plan]) -> int:
+        made = self._jobs.add(plans, self._window.reprocess)
+        for job in made:
+            if job.reason:
+                self._tell(audit.REFUSED, job, reason=job.reason)
+            else:
+                self._tell(audit.PLANNED, job)
+        return len(made)
+
+    def _since(self) -> datetime.date | None:
+        days = self._window.look_back_days
+        return datetime.date.today() - datetime.timedelta(days) if days else None
