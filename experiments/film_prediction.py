@@ -12,11 +12,12 @@ from typing import Any
 from absl import flags, logging
 from tqdm import tqdm
 
-from experiments import models, prediction, thresholds
+from experiments import endpoints, models, prediction, thresholds
 from raspine import ahead, atomic, drawing, geometry, landmarks, measurement, program, provenance, pseudonyms, reading
 from raspine.dicom import discovery
 from raspine.dicom import film as film_reader
 from raspine.landmarker import Landmarker
+from raspine.serving.remote_landmarker import RemoteLandmarker
 
 _SPACING = flags.DEFINE_list("spacing_mm", [], "ROW,COLUMN mm of a pixel, for files without a spacing.")
 _THRESHOLDS = flags.DEFINE_list("thresholds", [], thresholds.HELP)
@@ -45,7 +46,7 @@ class File:
 class Work:
     """What stays the same from film to film."""
 
-    model: Landmarker
+    model: Landmarker | RemoteLandmarker
     schema: landmarks.Schema
     spacing: tuple[float, float] | None
     folder: pathlib.Path
@@ -77,7 +78,7 @@ def predict(request: prediction.Request) -> str:
       NothingDone: no film could be measured.
     """
     spacing = check()
-    model = models.load(request.model)
+    model = request.remote if isinstance(request.remote, RemoteLandmarker) else models.load(request.model)
     schema = thresholds.apply(model.schema, _THRESHOLDS.value)
     files = _named(listed(request.paths), request.private_log)
     if not files:
@@ -187,13 +188,14 @@ def _measured(
         results = reading.measure_films(work.model, list(films.values()), work.schema)
         yield from zip(films, results, strict=True)
     except Exception as error:  # one film must not end the others
+        reason = prediction.refusal(error, "the film cannot be measured")
         if len(films) > 1:
             for file, film in films.items():
                 yield from _measured({file: film}, work)
             return
         logging.debug("measuring failed", exc_info=True)
         for file in films:
-            yield file, f"the film cannot be measured: unexpected {type(error).__name__}."
+            yield file, reason
 
 
 def _draw(row: dict[str, Any], film: film_reader.Film, result: measurement.Measurement, work: Work) -> None:
@@ -203,7 +205,10 @@ def _draw(row: dict[str, Any], film: film_reader.Film, result: measurement.Measu
 
 
 def _facts(
-    rows: Sequence[Mapping[str, Any]], refused: Mapping[str, str], model: Landmarker, schema: landmarks.Schema
+    rows: Sequence[Mapping[str, Any]],
+    refused: Mapping[str, str],
+    model: Landmarker | RemoteLandmarker,
+    schema: landmarks.Schema,
 ) -> dict[str, Any]:
     """Returns run.json."""
     return {
@@ -213,6 +218,7 @@ def _facts(
         "refused": len(refused),
         "schema": schema.to_dict(),
         "model": model.card,
+        "endpoint": endpoints.described(model),
     }
 
 

@@ -2,9 +2,15 @@ r"""Reads films or MRI studies with a trained model: distances in millimetres, o
 
     python -m experiments.predict --model=run/best --output_dir=DIR film.dcm folder/ ...
     python -m experiments.predict --model=risk/best --output_dir=DIR study/ tree/ volume.nii.gz ...
+    python -m experiments.predict --endpoint=grpc://host:8500/NAME --output_dir=DIR film.dcm ...
 
 Folders are searched to any depth. What the model is for stands in its directory. Each file ends up in predictions or
 in refused.csv with the reason.
+
+With --endpoint the network runs where the model is served (TensorFlow Serving, exported by experiments.export), and
+everything else here: grpc://HOST:PORT/NAME, http://HOST:PORT/v1/models/NAME, or over TLS grpcs:// and https://, each
+with /versions/N or /labels/L behind it if wanted. Servers get pictures and spacing, no names and no file. A film that
+the server refuses is listed; a server that is gone ends the program with 1 and nothing is left.
 
 A landmark model measures films: landmarks, distances and a verdict for every DICOM, PNG or JPEG file. A film without
 pixel spacing gets its landmarks and no verdict; --spacing_mm helps where the spacing is known. A film whose spacing may
@@ -27,10 +33,11 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from experiments import film_prediction, models, prediction, risk_threshold, study_prediction
+from experiments import endpoints, film_prediction, models, prediction, risk_threshold, study_prediction
 from raspine import atomic, landmarker, program, pseudonyms
+from raspine.serving.remote import RemoteModel
 
-_MODEL = flags.DEFINE_string("model", None, "Model directory: best/ or last/ of a run.", required=True)
+_MODEL = flags.DEFINE_string("model", "", "Model directory: best/ or last/ of a run; or give --endpoint.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to make.", required=True)
 _BATCH = flags.DEFINE_integer(
     "batch", None, "How many go through the network together: 8 films or 2 studies unless given.", lower_bound=1
@@ -38,7 +45,7 @@ _BATCH = flags.DEFINE_integer(
 _WORKERS = flags.DEFINE_integer("workers", 2, "Threads that read, and that draw.", lower_bound=1)
 _OVERLAYS = flags.DEFINE_bool("overlays", True, "Draw a picture of each film or study.")
 _PRIVATE_LOG = flags.DEFINE_string("private_log", "", "CSV file to make, mode 0600: which file or study each is.")
-for _module in (film_prediction, study_prediction, risk_threshold):
+for _module in (endpoints, film_prediction, study_prediction, risk_threshold):
     flags.adopt_module_key_flags(_module)
 
 # A study is six pictures to a per-slice network, which makes large maps of each.
@@ -48,25 +55,32 @@ _FILMS, _STUDIES = 8, 2
 def main(argv: Sequence[str]) -> None:
     """Reads what the arguments name."""
     _check_flags(argv[1:])
-    task = models.task(_MODEL.value)
+    with endpoints.connected() as remote:
+        print(_predict(argv[1:], remote))
+
+
+def _predict(paths: Sequence[str], remote: RemoteModel | None) -> str:
+    task = remote.task if remote else models.task(_MODEL.value)
     is_film = task == landmarker.TASK
     foreign = (*study_prediction.NAMES, *risk_threshold.NAMES) if is_film else film_prediction.NAMES
     if given := [name for name in foreign if flags.FLAGS[name].present]:
         raise program.UsageError(f"--{given[0]} is not for a model of {task}.")
     request = prediction.Request(
         model=_MODEL.value,
-        paths=tuple(argv[1:]),
+        paths=tuple(paths),
         output_dir=_OUTPUT_DIR.value,
         batch=_BATCH.value or (_FILMS if is_film else _STUDIES),
         workers=_WORKERS.value,
         overlays=_OVERLAYS.value,
         private_log=_PRIVATE_LOG.value,
+        remote=remote,
     )
-    print(film_prediction.predict(request) if is_film else study_prediction.predict(request))
+    return film_prediction.predict(request) if is_film else study_prediction.predict(request)
 
 
 def _check_flags(paths: Sequence[str]) -> None:
-    """Checks what can be checked before the network is loaded."""
+    """Checks what can be checked before the network is loaded, or a server asked."""
+    endpoints.check(bool(_MODEL.value))
     if not paths:
         raise program.UsageError("name the films or studies: files or folders after the flags.")
     for path in paths:
@@ -80,7 +94,7 @@ def _check_flags(paths: Sequence[str]) -> None:
     except pseudonyms.PrivateLogError as error:
         raise program.UsageError(str(error)) from error
     film_prediction.check()
-    study_prediction.check(_OVERLAYS.value)
+    study_prediction.check(_OVERLAYS.value, remote=not _MODEL.value)
 
 
 def run() -> None:

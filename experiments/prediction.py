@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from raspine import atomic
+from raspine.serving import errors
+from raspine.serving.remote import RemoteModel
 
 Item = TypeVar("Item")
 _LISTED = 10
@@ -18,13 +20,14 @@ class Request:
     """A model, what it shall look at, and a place for what comes out.
 
     Attributes:
-      model: the model directory.
+      model: the model directory; empty for a remote model.
       paths: files and folders.
       output_dir: the folder to make.
       batch: films or studies that go through the network together.
       workers: threads that read, and that draw.
       overlays: whether to draw a picture of each.
       private_log: CSV file to make, which says who the running numbers are; empty for paths as names.
+      remote: the model behind an endpoint.
     """
 
     model: str
@@ -34,6 +37,7 @@ class Request:
     workers: int
     overlays: bool
     private_log: str
+    remote: RemoteModel | None = None
 
     @property
     def places(self) -> str:
@@ -52,6 +56,23 @@ def picture_name(name: str, number: int) -> str:
     """Returns a file name from a film's or study's name, safe everywhere and unique by its number."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[-80:]
     return f"{number:05d}_{safe}.png"
+
+
+def refusal(error: Exception, what: str) -> str:
+    """Returns why a film or study is refused.
+
+    Args:
+      error: what came of it.
+      what: what could not be done with it.
+
+    Raises:
+      EndpointError: the error is an endpoint's, and not this film's or study's.
+    """
+    if isinstance(error, errors.RefusedError):
+        return f"the server refuses it: {error}"
+    if isinstance(error, errors.EndpointError):
+        raise error
+    return f"{what}: unexpected {type(error).__name__}."
 
 
 def write(

@@ -5,7 +5,7 @@ import concurrent.futures
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from absl import flags, logging
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from experiments import clinical_table, models, prediction, risk_threshold
+from experiments import clinical_table, endpoints, models, prediction, risk_threshold
 from raspine import ahead, atomic, clinical, drawing, program, provenance, pseudonyms, study_reading, study_search
 from raspine.dicom.study import Study
 from raspine.explanation import gradcam
 from raspine.risk import RiskModel
+from raspine.serving.remote_risk import RemoteRiskModel
 from raspine.study_search import Source
 
 _SERIES = flags.DEFINE_list(
@@ -42,6 +43,9 @@ _FIELDS = (
 )  # fmt: skip
 
 Values = NDArray[np.float32]
+Model = RiskModel | RemoteRiskModel
+Shown = tuple[NDArray[np.uint16], NDArray[np.float32]]  # [slice, row, column] as the network saw them, and the map
+Explain = Callable[[NDArray[np.uint16], Values], list[Shown]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,17 +57,17 @@ class Work:
       threshold: of the verdict, and where it is from.
       options: how series and volume are taken.
       rows: clinical values.
-      explainer: makes the maps; None without pictures.
+      explain: from slices and clinical values to what the pictures show; None without pictures.
       names: of studies and files in the outputs.
       folder: for the outputs.
       request: what was asked for.
     """
 
-    model: RiskModel
+    model: Model
     threshold: risk_threshold.Fixed
     options: study_reading.Options
     rows: Sequence[clinical_table.Row]
-    explainer: gradcam.Explainer | None
+    explain: Explain | None
     names: "Names"
     folder: pathlib.Path
     request: prediction.Request
@@ -105,8 +109,12 @@ class Results:
     files: dict[str, str]
 
 
-def check(overlays: bool) -> None:
+def check(overlays: bool, remote: bool) -> None:
     """Checks the flags before any work.
+
+    Args:
+      overlays: whether there will be pictures.
+      remote: whether the model is behind an endpoint.
 
     Raises:
       UsageError: they do not fit together.
@@ -114,6 +122,8 @@ def check(overlays: bool) -> None:
     risk_threshold.check()
     if _EXPLAIN.present and not overlays:
         raise program.UsageError("--explain is what the pictures show: leave --nooverlays away.")
+    if remote and _EXPLAIN.value != gradcam.METHODS[0]:
+        raise program.UsageError(f"--explain={_EXPLAIN.value} needs the model itself: an endpoint has gradcam alone.")
     if len(set(_SERIES.value)) < len(_SERIES.value) or not all(_SERIES.value):
         raise program.UsageError("--series_uid is UID,UID,... each once.")
 
@@ -127,7 +137,7 @@ def predict(request: prediction.Request) -> str:
     """
     fixed = risk_threshold.fixed()
     rows = clinical_table.read(_CLINICAL.value) if _CLINICAL.value else ()
-    model = models.load_risk(request.model)
+    model = request.remote if isinstance(request.remote, RemoteRiskModel) else models.load_risk(request.model)
     if rows and not model.settings.columns:
         raise program.UsageError("--clinical: this model takes slices alone, no clinical values.")
     found = study_search.find(request.paths, progress=True)
@@ -135,9 +145,9 @@ def predict(request: prediction.Request) -> str:
         raise program.NothingDone(f"no file in {request.places}: nothing to score, and nothing was written.")
     options = study_reading.Options(_wished(found.sources), _STRICT.value, _GAPS.value)
     names = _names(found) if request.private_log else Names()
-    explainer = gradcam.Explainer(model.network, request.batch) if request.overlays and found.sources else None
+    explain = _explain(model, request.batch) if request.overlays and found.sources else None
     with atomic.atomic_directory(request.output_dir) as folder:
-        work = Work(model, fixed or _own(model), options, rows, explainer, names, folder, request)
+        work = Work(model, fixed or _own(model), options, rows, explain, names, folder, request)
         results = score(found, work)
         facts = _facts(results, work)
         prediction.write(folder, results.rows, map(_flat, results.rows), _FIELDS, results.files, facts)
@@ -169,7 +179,7 @@ def score(found: study_search.Found, work: Work) -> Results:
                     failed.append((source, answer))
                     continue
                 row = study_reading.as_row(answer, work.names.study(source))
-                if work.explainer:
+                if work.explain:
                     row["overlay"] = f"overlays/{prediction.picture_name(row['study'], len(rows) + 1)}"
                     waiting.append(drawers.submit(_draw, row, answer, pixels, maps, work))
                 rows.append(row)
@@ -207,31 +217,43 @@ def _answers(ready: Sequence[tuple[study_reading.Reading, Values]], work: Work) 
     try:
         yield from _batch_answers(ready, work)
     except Exception as error:  # one study must not end the others
+        reason = prediction.refusal(error, "the study cannot be scored")
         if len(ready) > 1:
             for one in ready:
                 yield from _answers([one], work)
             return
         logging.debug("scoring failed", exc_info=True)
-        yield ready[0][0].source, f"the study cannot be scored: unexpected {type(error).__name__}.", None, None
+        yield ready[0][0].source, reason, None, None
 
 
 def _batch_answers(ready: Sequence[tuple[study_reading.Reading, Values]], work: Work) -> list[Answered]:
     readings, cells = [reading for reading, _ in ready], np.stack([values for _, values in ready])
     answers = study_reading.score(work.model, readings, cells, work.threshold[0])
-    maps = _maps(readings, cells, work)
+    nothing: list[Any] = [(None, None)] * len(readings)
+    pixels = np.stack([reading.scan.slices.pixels for reading in readings])
+    maps = work.explain(pixels, cells) if work.explain else nothing
     return [(reading.source, answer, *shown) for reading, answer, shown in zip(readings, answers, maps, strict=True)]
 
 
-def _maps(readings: Sequence[study_reading.Reading], cells: Values, work: Work) -> list[tuple[Any, Any]]:
-    """Returns for each study uint16 [slice, row, column] as the network saw it and its map; None without pictures."""
-    if work.explainer is None:
-        return [(None, None)] * len(readings)
-    images = work.model.framed(np.stack([reading.scan.slices.pixels for reading in readings]))
-    inputs = work.model.inputs(images, cells)
+def _explain(model: Model, batch: int) -> Explain:
+    """Returns what makes the maps of uint16 [study, slice, row, column]: here, or where the model is."""
+    if isinstance(model, RemoteRiskModel):
+        return functools.partial(_remote_maps, model)
+    return functools.partial(_maps, model, gradcam.Explainer(model.network, batch))
+
+
+def _maps(model: RiskModel, explainer: gradcam.Explainer, pixels: NDArray[np.uint16], cells: Values) -> list[Shown]:
+    images = model.framed(pixels)
+    inputs = model.inputs(images, cells)
     pictures, values = (inputs["image"], inputs["clinical"]) if isinstance(inputs, dict) else (inputs, None)
-    maps = gradcam.normalised(work.explainer(pictures, values, _EXPLAIN.value))
+    maps = gradcam.normalised(explainer(pictures, values, _EXPLAIN.value))
     shown = np.rint(np.transpose(images, (0, 3, 1, 2)) * 65535).astype(np.uint16)
     return list(zip(shown, maps, strict=True))
+
+
+def _remote_maps(model: RemoteRiskModel, pixels: NDArray[np.uint16], cells: Values) -> list[Shown]:
+    maps = gradcam.normalised(model.gradcam(pixels, cells))
+    return list(zip(model.cut(pixels), maps, strict=True))
 
 
 def _draw(row: Mapping[str, Any], answer: study_reading.Answer, pixels: Any, maps: Any, work: Work) -> None:
@@ -267,7 +289,7 @@ def _ordered(sources: Sequence[Source], names: Names) -> list[Source]:
     return sorted(sources, key=lambda source: names.study(source) or source.name)
 
 
-def _own(model: RiskModel) -> risk_threshold.Fixed:
+def _own(model: Model) -> risk_threshold.Fixed:
     has_own = model.card.get("validation", {}).get("val_threshold") is not None
     return model.threshold, "the model's own, from its validation studies" if has_own else "none chosen, so 0.5"
 
@@ -283,10 +305,11 @@ def _facts(results: Results, work: Work) -> dict[str, Any]:
         "threshold": work.threshold[0],
         "threshold_source": work.threshold[1],
         "choice": work.model.settings.choice.to_dict(),
-        "explained_by": _EXPLAIN.value if work.explainer else None,
+        "explained_by": _EXPLAIN.value if work.explain else None,
         "gaps": work.options.gaps,
         "strict": work.options.strict,
         "model": work.model.card,
+        "endpoint": endpoints.described(work.model),
     }
 
 

@@ -9,17 +9,30 @@ for result in reading.measure_films(model, films):
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from raspine import drawing, landmarks, measurement
 from raspine.dicom import film as film_reader
 from raspine.dicom import orientation, spacing
-from raspine.landmarker import Landmarker
 
 _UNORIENTED = frozenset({orientation.FLAG_UNKNOWN, orientation.FLAG_UNUSABLE, orientation.FLAG_CONTRADICTION})
 _COLOURS = {"positive": "#ff9f43", "negative": "#7bd88f", "none": "#c0c4ca"}
+
+
+class Landmarker(Protocol):
+    """A landmark model: `raspine.landmarker.Landmarker`, or one behind an endpoint (`raspine.serving.client`)."""
+
+    @property
+    def schema(self) -> landmarks.Schema:
+        """The landmarks and distances."""
+
+    def locate(
+        self, films: Sequence[tuple[NDArray[np.uint16], tuple[float, float] | None]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Returns points and confidence; see `raspine.landmarker.Landmarker.locate`."""
 
 
 def measure_films(

@@ -8,7 +8,7 @@ for answer in study_reading.read(model, "folder"):
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,23 @@ from raspine.study_search import Source
 
 FLAG_CLINICAL = "clinical_missing"
 _COLOURS = {"positive": "#ff9f43", "negative": "#7bd88f"}
+
+
+class RiskModel(Protocol):
+    """A risk model: `raspine.risk.RiskModel`, or one behind an endpoint (`raspine.serving.client`)."""
+
+    @property
+    def settings(self) -> risk.Settings:
+        """What comes before and after the network."""
+
+    @property
+    def threshold(self) -> float:
+        """From which risk on a verdict is positive."""
+
+    def risk(
+        self, pixels: NDArray[np.uint16], clinical_values: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Returns the risk of studies; see `raspine.risk.RiskModel.risk`."""
 
 
 class StudyError(ValueError):
@@ -94,7 +111,7 @@ class Answer:
 
 
 def read(
-    model: risk.RiskModel,
+    model: RiskModel,
     *paths: str | os.PathLike[str],
     options: Options | None = None,
     clinical_cells: Mapping[str, str] | None = None,
@@ -148,7 +165,7 @@ def prepare(source: Source, choice: slices.Choice, options: Options) -> Reading:
 
 
 def score(
-    model: risk.RiskModel,
+    model: RiskModel,
     readings: Sequence[Reading],
     clinical_values: NDArray[np.float32],
     threshold: float | None = None,
@@ -267,7 +284,7 @@ def _lost(chosen: Series) -> str:
     return f" Files of this series that cannot be read: {chosen.damaged}; each is listed by its name."
 
 
-def _all_flags(model: risk.RiskModel, one: Reading, cells: NDArray[np.float32]) -> tuple[str, ...]:
+def _all_flags(model: RiskModel, one: Reading, cells: NDArray[np.float32]) -> tuple[str, ...]:
     columns = model.settings.columns
     missing = [name for name, place in zip(columns, model.settings.places, strict=True) if np.isnan(cells[place])]
     lacking = () if not missing else (FLAG_CLINICAL if len(missing) == len(columns) else _partly(missing),)

@@ -80,6 +80,8 @@ def _numbers(name: str, value: Any, dtype: str) -> NDArray[Any]:
 
 
 def _strings(name: str, value: Any) -> NDArray[Any]:
+    if not isinstance(value, list) and getattr(value, "ndim", 0) != 1:
+        raise NonsenseError(f"'{name}' is no list of texts")
     array = np.empty(len(value), object)
     for place, one in enumerate(value):
         array[place] = _bytes(name, one)
@@ -93,7 +95,7 @@ def _bytes(name: str, value: Any) -> bytes:
         return value.encode("utf-8", "replace")
     try:
         return base64.b64decode(value["b64"], validate=True)
-    except (TypeError, KeyError, binascii.Error, ValueError):
+    except (TypeError, LookupError, binascii.Error, ValueError):
         raise NonsenseError(f"'{name}' does not hold text") from None
 
 
