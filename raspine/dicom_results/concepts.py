@@ -21,6 +21,7 @@ TITLE = codes.DCM.ImagingMeasurementReport
 RADIOGRAPHY = codes.LN.XRUnspecifiedBodyRegion
 ENGLISH = CodedConcept("en", "RFC5646", "English")
 MRI = codes.LN.MRIUnspecifiedBodyRegion
+BODY_PART = "CSPINE"
 CERVICAL_SPINE = codes.SCT.CervicalSpine
 
 LENGTH = codes.SCT.Length

@@ -15,11 +15,10 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import DSfloat
 
 from raspine import drawing
-from raspine.dicom_results import equipment, grey_scale, report
+from raspine.dicom_results import concepts, equipment, grey_scale, report
 from raspine.dicom_results.measured_film import MeasuredFilm
 
 TITLE = "overlay"
-BODY_PART = "CSPINE"
 _LINES, _TEXTS = "AI LINES", "AI TEXTS"
 _BOX = (0.02, 0.02, 0.6, 0.1)  # of the verdict: left, top, right, bottom of the displayed area
 _HEADINGS = {"positive": "positive", "negative": "negative", "none": "no verdict"}
@@ -44,7 +43,7 @@ def build(case: MeasuredFilm, source: Dataset) -> GrayscaleSoftcopyPresentationS
         **grey_scale.steps(source),
         **equipment.attributes(equipment.OVERLAY, TITLE, case.sources, case.identity, *case.settings),
     )
-    overlay.BodyPartExamined = BODY_PART
+    overlay.BodyPartExamined = concepts.BODY_PART
     _stretch(overlay, case)
     return overlay
 

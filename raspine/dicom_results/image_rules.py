@@ -6,8 +6,6 @@ from pydicom.dataset import Dataset
 
 from raspine.dicom_results import equipment
 
-_BODY_PART = "CSPINE"
-
 
 def check_overlay(overlay: Dataset) -> list[str]:
     """Returns which rules an overlay (PS3.3 A.33.1) breaks, a line each."""
@@ -31,7 +29,8 @@ def check_capture(capture: Dataset) -> list[str]:
 
 
 def _body_part(result: Dataset) -> list[str]:
-    return [] if result.get("BodyPartExamined") == _BODY_PART else [f"Body Part Examined must be {_BODY_PART}"]
+    known = result.get("BodyPartExamined") or "Laterality" in result
+    return [] if known else ["neither Body Part Examined nor Laterality"]
 
 
 def _label(overlay: Dataset) -> Iterator[str]:

@@ -16,6 +16,7 @@ TAGS = (
     *_UIDS, *_OF_PLANES, "Modality", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "FrameOfReferenceUID",
     "ImagerPixelSpacing", "PatientOrientation",
 )  # fmt: skip
+_MULTI_FRAME = "Enhanced"  # classic images that state their one frame must not be referenced by frame
 _FILMS = frozenset({"CR", "DX", "IO", "MG", "PX", "RF", "RG", "XA"})
 
 
@@ -35,8 +36,10 @@ def of(source: Dataset) -> Dataset:
         raise ResultError(f"{header.name('SOPClassUID')} is no image of the DICOM standard: it cannot be referenced.")
     for keyword in ("Rows", "Columns"):
         setattr(image, keyword, checked_values.count(source, keyword))
-    if "NumberOfFrames" in source:
+    if _MULTI_FRAME in UID(image.SOPClassUID).keyword:
         image.NumberOfFrames = checked_values.count(source, "NumberOfFrames")
+    # highdicom looks here for the grey values of classes that may have several frames.
+    image.SharedFunctionalGroupsSequence, image.PerFrameFunctionalGroupsSequence = [Dataset()], [Dataset()]
     image.SamplesPerPixel = 3 if header.text(source, "SamplesPerPixel") == "3" else 1
     image.Modality = ""
     _describe(image, source)

@@ -11,11 +11,13 @@ from raspine import study_reading
 from raspine.dicom import series, stack
 from raspine.dicom.sagittal import normal_of
 from raspine.dicom.study import Frame, Study
-from raspine.dicom_results import images
+from raspine.dicom_results import concepts, images
 from raspine.dicom_results.errors import ResultError
 from raspine.model_identity import ModelIdentity
 
 _PARALLEL = 0.999  # cosine between the normals of images and slices
+_ELSEWHERE = "out_of_domain: "  # of `raspine.dicom.series.domain_flags`
+_SPINE = ("TSPINE", "LSPINE")
 _LEAST = 1e-3  # of a pitch: an image that only touches a slice's interpolation has no weight in it
 
 
@@ -39,6 +41,12 @@ class ScoredStudy:
     def sources(self) -> list[str]:
         """SOP Instance UIDs of the images."""
         return [image.SOPInstanceUID for image in self.images]
+
+    @property
+    def body_part(self) -> str:
+        """Body Part Examined: the cervical spine, unless the header says another part; '' for one off the spine."""
+        told = [flag.removeprefix(_ELSEWHERE) for flag in self.answer.flags if flag.startswith(_ELSEWHERE)]
+        return next((part for part in told if part in _SPINE), "") if told else concepts.BODY_PART
 
 
 def of(sources: Sequence[Dataset], answer: study_reading.Answer, identity: ModelIdentity) -> ScoredStudy:

@@ -8,7 +8,6 @@ from pydicom.sr.codedict import codes
 
 from raspine.dicom_results import equipment
 from raspine.dicom_results.errors import ResultError
-from raspine.dicom_results.film_overlay import BODY_PART
 from raspine.dicom_results.scored_study import ScoredStudy
 from raspine.drawing import Picture
 
@@ -35,7 +34,10 @@ def build(case: ScoredStudy, picture: Picture, method: str) -> SCImage:
         study_instance_uid=case.images[0].StudyInstanceUID,
         **equipment.attributes(equipment.CAPTURE, TITLE, case.sources, case.identity),
     )
-    capture.BodyPartExamined = BODY_PART
+    if case.body_part:
+        capture.BodyPartExamined = case.body_part
+    else:
+        capture.Laterality = ""  # wanted where the part of the body may be one of a pair (PS3.3 C.7.3.1)
     capture.BurnedInAnnotation = "NO"
     capture.DerivationDescription = f"{equipment.RESEARCH_USE}: {method} over the slices that the model saw"
     capture.ImageComments = equipment.RESEARCH_USE

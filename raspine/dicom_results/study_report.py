@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from highdicom.sr import (
     ComprehensiveSR,
+    FindingSite,
     Measurement,
     MeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
@@ -40,7 +41,7 @@ def _risk(case: ScoredStudy, method: str) -> report.Group:
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=report.tracking(RISK, case.images),
         finding_type=concepts.LATER_DEFORMITY,
-        finding_sites=report.sites(RISK),
+        finding_sites=_sites(case),
         algorithm_id=equipment.algorithm(case.identity),
         measurements=[
             Measurement(concepts.PROBABILITY, float(answer.risk), concepts.NO_UNITS),
@@ -60,13 +61,18 @@ def _slices(case: ScoredStudy) -> report.Group:
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=report.tracking(SLICES, case.images),
         finding_type=concepts.SLICES,
-        finding_sites=report.sites(SLICES),
+        finding_sites=_sites(case),
         algorithm_id=equipment.algorithm(case.identity),
         measurements=[
             Measurement(concepts.SLICE_POSITION, float(place), concepts.MILLIMETRE)
             for place in case.answer.reading.scan.slices.positions_mm
         ],
     )
+
+
+def _sites(case: ScoredStudy) -> list[FindingSite] | None:
+    """Returns the cervical spine, unless the images are of another part of the body."""
+    return [FindingSite(concepts.CERVICAL_SPINE)] if case.body_part == concepts.BODY_PART else None
 
 
 def _comments(case: ScoredStudy, method: str) -> Iterator[str]:
