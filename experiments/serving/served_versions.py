@@ -9,7 +9,7 @@ import pathlib
 import re
 
 from google.protobuf import text_format
-from tensorflow_serving.config import model_server_config_pb2
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from raspine import atomic
 
@@ -19,21 +19,20 @@ SAVED_MODEL = "saved_model.pb"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 Labels = dict[str, int]
-Config = model_server_config_pb2.ModelServerConfig
 
 
 class RolloutError(ValueError):
     """The change is refused; the one-line message says why and what to do."""
 
 
-def read(path: str | os.PathLike[str]) -> Config:
+def read(path: str | os.PathLike[str]) -> ModelServerConfig:
     """Returns the configuration in a file.
 
     Raises:
       RolloutError: it is no ModelServerConfig as text, or holds no list of models.
     """
     try:
-        config = text_format.Parse(pathlib.Path(path).read_text(encoding="utf-8"), Config())
+        config = text_format.Parse(pathlib.Path(path).read_text(encoding="utf-8"), ModelServerConfig())
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise RolloutError(f"'{path}' is no ModelServerConfig as text: {error}") from error
     if config.WhichOneof("config") != "model_config_list":
@@ -41,7 +40,7 @@ def read(path: str | os.PathLike[str]) -> Config:
     return config
 
 
-def write(path: str | os.PathLike[str], config: Config) -> None:
+def write(path: str | os.PathLike[str], config: ModelServerConfig) -> None:
     """Puts a configuration in the place of a file, whole or not at all; comments at its beginning and its mode stay."""
     place = pathlib.Path(path)
     comments = re.match(r"(?:#[^\n]*\n|\s)*", place.read_text(encoding="utf-8"))
@@ -52,12 +51,12 @@ def write(path: str | os.PathLike[str], config: Config) -> None:
         atomic.sync(aside)
 
 
-def labels(config: Config, model: str) -> Labels:
+def labels(config: ModelServerConfig, model: str) -> Labels:
     """Returns the version behind each label of a model; none for a model that is not there."""
     return dict(next((one.version_labels for one in config.model_config_list.config if one.name == model), {}))
 
 
-def put(config: Config, model: str, wanted: Labels) -> None:
+def put(config: ModelServerConfig, model: str, wanted: Labels) -> None:
     """Has a configuration serve the labelled versions of a model, and no other of it; a new model is added."""
     entries = config.model_config_list.config
     entry = next((one for one in entries if one.name == model), None)

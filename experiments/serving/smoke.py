@@ -550,7 +550,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--ca", help="certificate authority of the server (PEM); the machine's own unless given")
     parser.add_argument("--cert", help="certificate of this client (PEM), where the server asks for one")
     parser.add_argument("--key", help="its private key (PEM)")
-    parser.add_argument("--png", help="a grey PNG to send as well; it goes to the server and nowhere else")
+    parser.add_argument(
+        "--png", help="a grey PNG to send as well (as each slice of a study); it goes to the server alone"
+    )
     parser.add_argument("--spacing", default="0.2,0.2", help="ROW,COLUMN mm of films (default: 0.2,0.2)")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds a request may take (default: 60)")
     parser.add_argument("--repeats", type=int, default=5, help="requests that are timed (default: 5)")
