@@ -64,10 +64,10 @@ def count(dataset: Dataset, keyword: str) -> int:
     """
     try:
         value = header.integer(dataset, keyword)
-    except header.FilmError as error:
-        raise ResultError(str(error)) from error
+    except header.FilmError:
+        value = 0
     if not 1 <= value <= 0xFFFF:
-        raise ResultError(f"{header.name(keyword)} must be 1 to 65535. Received: {value}.")
+        raise ResultError(f"{header.name(keyword)} must be a number from 1 to 65535.")
     return value
 
 
@@ -84,9 +84,12 @@ def _values(dataset: Dataset, keyword: str) -> tuple[object, ...]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return header.values(dataset, keyword)
+            found = header.values(dataset, keyword)
     except header.FilmError:
-        raise ResultError(f"{header.name(keyword)} cannot be read as {dictionary_VR(keyword)}.") from None
+        found = (b"",)
+    if any(isinstance(value, bytes | Dataset) for value in found):
+        raise ResultError(f"{header.name(keyword)} cannot be read as {dictionary_VR(keyword)}.")
+    return found
 
 
 def _broken(representation: str, value: str) -> str:
