@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +58,7 @@ def connected() -> Iterator[client.RemoteModel | None]:
     if not _ENDPOINT.value:
         yield None
         return
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines on the terminal; the errors say what they say
     try:
         with _usage(), client.connect(_ENDPOINT.value, _options()) as endpoint:
             yield client.load(endpoint, _CARD.value)

@@ -27,7 +27,8 @@ _TODO = {
     UNTRUSTED: "Give the certificate authority's file, and the name that the certificate is for.",
 }
 _LONGEST = 400
-_PLACE = re.compile(r"\[(Op:|\[?\{\{node).*", re.DOTALL)  # where in TensorFlow's graph it was
+# Where in TensorFlow's graph it was, and the record that it repeats when it cannot read it.
+_PLACE = re.compile(r"\[(Op:|\[?\{\{node).*|, value: '.*", re.DOTALL)
 _ASSERTION = re.compile(r".*?raspine: (.*?Received:)\] \[(.*)\]\s*$", re.DOTALL)
 
 

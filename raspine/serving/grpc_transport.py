@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import grpc
 
 _LARGER = "larger than max"
-_UNTRUSTED = ("handshake failed", "certificate", "peer name")
+_UNTRUSTED = ("handshake failed", "certificate", "verification check")
 _PUSHBACK_MS, _RETRY_AFTER = "grpc-retry-pushback-ms", "retry-after"
 
 

@@ -46,10 +46,10 @@ def _parsed(text: bytes, where: str) -> dict[str, Any]:
         card = json.loads(text)
     except (ValueError, RecursionError):
         raise errors.bad_answer(f"the card of {where} is no JSON") from None
-    if not isinstance(card, Mapping) or card.get("format") != signatures.CARD_FORMAT:
-        received = card.get("format") if isinstance(card, Mapping) else type(card).__name__
-        told = f"a card of format {signatures.CARD_FORMAT}, as experiments.export writes it"
-        raise errors.bad_answer(f"{where} has no {told}, but {received!r}")
+    received = card.get("format") if isinstance(card, Mapping) else None
+    if received != signatures.CARD_FORMAT:
+        told = f"not {signatures.CARD_FORMAT}: experiments.export writes those"
+        raise errors.bad_answer(f"the card of {where} is of format {received!r}, {told}")
     if missing := [key for key in _KEYS if key not in card]:
         raise errors.bad_answer(f"the card of {where} has no '{missing[0]}'")
     return dict(card)

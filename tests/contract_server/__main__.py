@@ -53,7 +53,7 @@ def main() -> None:
     models = Models(arguments.models, _labels(arguments.label), admission)
     max_body = arguments.max_body_mb * _MEGABYTE
     grpc_server, grpc_port = grpc_service.start(models, arguments.grpc_port, max_body, admission.places)
-    web = rest.Server(models, arguments.rest_port, max_body, 2 * admission.places)
+    web = rest.Server(models, arguments.rest_port, max_body, max(64, 4 * admission.places))
     threading.Thread(target=web.serve_forever, daemon=True).start()
     ports = {"grpc_port": grpc_port, "rest_port": web.server_address[1], "models": models.listed()}
     print(json.dumps(ports), flush=True)

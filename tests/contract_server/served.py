@@ -77,6 +77,8 @@ class Version:
                 return {name: value.numpy() for name, value in function(**given).items()}
             except tf.errors.OpError as error:
                 raise Refusal(_code(error), _readable(error)) from error
+            except UnicodeDecodeError:  # TensorFlow repeats bytes of the request in its message
+                raise invalid("the model refuses the request; its message is no text.") from None
 
 
 @dataclasses.dataclass(frozen=True)
