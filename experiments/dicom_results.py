@@ -53,8 +53,9 @@ def main(argv: Sequence[str]) -> None:
     if not folder.rows:
         raise program.NothingDone(f"nothing was written: {len(refused)} refused, see {_OUTPUT_DIR.value}/refused.csv.")
     count = sum(len(row["objects"]) for row in folder.rows)
+    of_what = makes.NOUNS[len(folder.rows) > 1]
     print(
-        f"{count} objects of {len(folder.rows)} {makes.KIND} written, {len(refused)} files refused: "
+        f"{count} objects of {len(folder.rows)} {of_what} written, {len(refused)} refused: "
         f"{_OUTPUT_DIR.value} ({drawing.RESEARCH_USE})"
     )
 

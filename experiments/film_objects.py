@@ -15,7 +15,7 @@ from raspine.dicom import film as film_reader
 from raspine.dicom_results import film_results, headers
 from raspine.study_search import shown
 
-KIND = "films"
+NOUNS = ("film", "films")
 
 
 def made(model: str, paths: Sequence[str], carry_patient: bool) -> Iterator[Made]:

@@ -15,7 +15,7 @@ from raspine.dicom_results import headers, scored_study, study_results
 from raspine.explanation import gradcam
 from raspine.study_search import Source, shown
 
-KIND = "studies"
+NOUNS = ("study", "studies")
 METHOD = "Grad-CAM"
 _NAME = "study"  # in the picture, whose pixels must not name anybody
 
@@ -58,7 +58,7 @@ def _one(
         objects = study_results.objects(sources, answer, picture, identity, method=METHOD, carry_patient=carry_patient)
         return Made(source.name, objects, {"risk": answer.risk, "verdict": answer.verdict, "files": _names(files)})
     except (ValueError, OSError) as error:
-        return Made(source.name, " ".join(str(error).split()))
+        return Made(source.name, study_reading.impersonal(" ".join(str(error).split()), source))
     except Exception as error:  # one study must not end the others
         logging.debug("scoring failed", exc_info=True)
         return Made(source.name, f"the study cannot be scored: unexpected {type(error).__name__}.")

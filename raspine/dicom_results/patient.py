@@ -46,6 +46,10 @@ def carried(source: Dataset) -> Dataset:
             setattr(module, keyword, value)
     sex = checked_values.usable_text(source, "PatientSex").upper()
     module.PatientSex = sex if sex in _SEXES else ""
+    if "DeidentificationMethod" not in module:
+        module.pop(
+            "PatientIdentityRemoved", None
+        )  # PS3.3 C.7.1.1 wants how, which may stand in codes that are not carried
     return module
 
 
