@@ -47,7 +47,7 @@ def of_model(
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for array in map(np.ascontiguousarray, weights):
         digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(memoryview(array))
+        digest.update(array.tobytes())
     variant = FLOAT32 if not fast else FOLDED if precision == "float32" else FAST
     return ModelIdentity(name, digest.hexdigest()[:_VERSION_LENGTH], digest.hexdigest(), variant)
 

@@ -35,7 +35,7 @@ def endpoints(model: RiskModel) -> dict[str, Endpoint]:
     Every function raises tf.errors.InvalidArgumentError, with a message that begins with `raspine:`, when its inputs
     are not what they have to be. Risks come the way that the model answers, maps from its network in float32.
     """
-    mapped = Mapped(model)
+    mapped = tf.function(Mapped(model).answer, reduce_retracing=True)
     return {
         **_three(model, functools.partial(risks, model), signatures.DEFAULT, signatures.PNG, signatures.EXAMPLE),
         **_three(model, mapped, signatures.GRADCAM, signatures.GRADCAM_PNG, signatures.GRADCAM_EXAMPLE),
@@ -62,7 +62,7 @@ class Mapped:
         self._head = keras.Model([features_of, *values], network.output)
         self._per_slice = resnet.is_per_slice(network)
 
-    def __call__(self, inputs: studies.Inputs | tf.Tensor) -> Answer:
+    def answer(self, inputs: studies.Inputs | tf.Tensor) -> Answer:
         """Returns risk, logit, verdict and map of what `RiskModel.inputs` returns."""
         images, values = (
             (inputs[studies.IMAGE], [inputs[studies.CLINICAL]]) if isinstance(inputs, dict) else (inputs, [])
