@@ -223,7 +223,7 @@ def image_name(text: str) -> str:
 def _check_header(header: Sequence[str], coordinates: Sequence[str], schema: str) -> None:
     if missing := [name for name in (*REQUIRED, *coordinates) if name not in header]:
         raise LabelsError(f"the labels file lacks the columns {', '.join(missing)} (schema '{schema}').")
-    if twice := sorted({name for name in header if name and header.count(name) > 1}):
+    if twice := spreadsheet.repeated(header, {*REQUIRED, *OPTIONAL, *coordinates}):
         raise LabelsError(f"the labels file has columns more than once: {', '.join(twice)}.")
     if ("spacing_row_mm" in header) != ("spacing_column_mm" in header):
         raise LabelsError("the labels file needs both of spacing_row_mm and spacing_column_mm, or neither.")
@@ -274,7 +274,7 @@ def _number(cells: Mapping[str, str], column: str) -> float:
     except ValueError:
         value = math.inf
     if not math.isfinite(value):
-        raise RowError(f"column '{column}' is not a number. Received: '{text[:20]}'.")
+        raise RowError(f"column '{column}' is not a number. Received: {spreadsheet.received(text)}.")
     return value
 
 
@@ -287,7 +287,8 @@ def _patient(cells: Mapping[str, str]) -> str:
 def _position(text: str) -> str:
     position = text.lower()
     if position not in ("", *records.POSITIONS):
-        raise RowError(f"column 'position' is {', '.join(records.POSITIONS)} or empty. Received: '{text[:20]}'.")
+        received = spreadsheet.received(text)
+        raise RowError(f"column 'position' is {', '.join(records.POSITIONS)} or empty. Received: {received}.")
     return position
 
 

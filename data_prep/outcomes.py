@@ -4,7 +4,6 @@ A wrong cell refuses its row, and with it the study that the row names; messages
 patient or a study.
 """
 
-import collections
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ NAMES = ("patient_id", "study_uid", "file", "series_uid")
 POSITIVE, NEGATIVE, DOUBTFUL = "1", "0", "doubtful"
 
 _GRADES = {"0": NEGATIVE, "0.0": NEGATIVE, "1": POSITIVE, "1.0": POSITIVE, "doubtful": DOUBTFUL}
+_KNOWN = {*NAMES, *RATERS, "consensus", *clinical.COLUMNS}
 _EMPTY = ("", "na", "n/a", "nan", "none", "null")
 
 
@@ -124,8 +124,7 @@ def read(path: str | os.PathLike[str]) -> Table:
             rows.append(_row(number, named))
         except (RowError, clinical.ClinicalError) as error:
             refused.append(Refusal(number, _key(named), f"outcomes row {number}: {error}"))
-    known = {*NAMES, *RATERS, "consensus", *clinical.COLUMNS}
-    unknown = tuple(name for name in header if name not in known)
+    unknown = tuple(name for name in header if name not in _KNOWN)
     return Table(tuple(rows), tuple(refused), unknown, tuple(name for name in clinical.COLUMNS if name in header))
 
 
@@ -164,9 +163,8 @@ def naming(rows: Iterable[Row]) -> str:
 
 
 def _check_header(header: Sequence[str]) -> None:
-    twice = [name for name, count in collections.Counter(header).items() if name and count > 1]
-    if twice:
-        raise OutcomesError(f"the outcomes file has columns more than once: {', '.join(sorted(twice))}.")
+    if twice := spreadsheet.repeated(header, _KNOWN):
+        raise OutcomesError(f"the outcomes file has columns more than once: {', '.join(twice)}.")
     if "patient_id" not in header:
         raise OutcomesError("the outcomes file lacks the column patient_id.")
     if "consensus" not in header and not set(RATERS) <= set(header):
@@ -211,7 +209,7 @@ def _grade(cells: Mapping[str, str], column: str) -> str:
     if text in _EMPTY:
         return ""
     if text not in _GRADES:
-        raise RowError(f"column '{column}' is 0, 1, doubtful or empty. Received: '{text[:20]}'.")
+        raise RowError(f"column '{column}' is 0, 1, doubtful or empty. Received: {spreadsheet.received(text)}.")
     return _GRADES[text]
 
 

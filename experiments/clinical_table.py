@@ -1,6 +1,5 @@
 """The flag --clinical of experiments.predict: clinical values of studies from a CSV file."""
 
-import collections
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
@@ -67,8 +66,7 @@ def find(rows: Sequence[Row], source: Source) -> Row | None:
 
 
 def _check(header: Sequence[str]) -> None:
-    twice = sorted(name for name, count in collections.Counter(header).items() if name and count > 1)
-    if twice:
+    if twice := spreadsheet.repeated(header, {*KEYS, *clinical.COLUMNS}):
         raise program.UsageError(f"--clinical: columns more than once: {', '.join(twice)}.")
     if not set(KEYS) & set(header):
         raise program.UsageError(f"--clinical: none of the columns {', '.join(KEYS)} says which study a row is of.")

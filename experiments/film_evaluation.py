@@ -4,7 +4,6 @@ Leaves summary.json, films.csv, raters.csv, landmarks.png, distances.png, in ove
 and all of it in tensorboard/.
 """
 
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 from absl import flags
 
 from experiments import evaluation_board, interval_flags, models, record_groups, requests, thresholds
-from raspine import atomic, drawing, landmarks, patient_groups, program, provenance, records
+from raspine import atomic, drawing, landmarks, outside_json, patient_groups, program, provenance, records
 from raspine.evaluation import figures, film_evidence, keypoints
 from raspine.evaluation import films as film_answers
 from raspine.inputs import films as film_shards
@@ -77,7 +76,7 @@ def _dataset(folder: str) -> dict[str, Any]:
     """Returns what dataset.json says."""
     path = pathlib.Path(folder) / "dataset.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = outside_json.parse(path.read_text(encoding="utf-8"))
         loop.check_task(values, folder, training.PROGRAM, training.TASKS)
         landmarks.from_dict(values["schema"])
         return values

@@ -1,9 +1,8 @@
 """The flag --model: a model directory of either task, or status 2."""
 
-import json
 import pathlib
 
-from raspine import landmarker, program, risk
+from raspine import landmarker, outside_json, program, quoting, risk
 
 TASKS = (landmarker.TASK, risk.TASK)
 
@@ -16,15 +15,17 @@ def task(folder: str) -> str:
     """
     card = pathlib.Path(folder) / landmarker.CARD
     try:
-        found = json.loads(card.read_text(encoding="utf-8"))["task"]
+        found = outside_json.parse(card.read_text(encoding="utf-8"))["task"]
     except OSError as error:
         raise program.UsageError(
             f"--model: '{folder}' is no model directory: it has no {card.name}. Give best/ or last/ of a training run."
         ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise program.UsageError(f"--model: '{card}' is damaged: {error!r}.") from error
+        raise program.UsageError(f"--model: '{card}' is damaged: {quoting.line(repr(error))}.") from error
     if found not in TASKS:
-        raise program.UsageError(f"--model: a model is for one of {', '.join(TASKS)}. Received: '{found}'.")
+        raise program.UsageError(
+            f"--model: a model is for one of {', '.join(TASKS)}. Received: {quoting.received(found)}."
+        )
     return str(found)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from raspine import quoting, spreadsheet
+
 COLUMNS = ("age", "sex", "disease_duration", "rf", "anti_ccp", "biologic")
 MISSING = ("", "na", "n/a", "nan", "none", "null", "unknown")
 
@@ -34,7 +36,7 @@ def parse(column: str, text: str) -> float:
       ClinicalError: the column or the value is none of these.
     """
     if column not in COLUMNS:
-        raise ClinicalError(f"a clinical column is {', '.join(COLUMNS)}. Received: '{column[:40]}'.")
+        raise ClinicalError(f"a clinical column is {', '.join(COLUMNS)}. Received: {quoting.received(column)}.")
     value = text.strip().casefold()
     if value in MISSING:
         return math.nan
@@ -66,7 +68,7 @@ def _years(column: str, value: str) -> float:
     if not lowest <= years <= highest:
         raise ClinicalError(
             f"column '{column}' is a number of years from {lowest:g} to {highest:g}, or empty. "
-            f"Received: '{value[:20]}'."
+            f"Received: {spreadsheet.received(value)}."
         )
     return years
 
@@ -76,4 +78,4 @@ def _choice(column: str, value: str, one: tuple[str, ...], zero: tuple[str, ...]
         return 1.0
     if value in zero:
         return 0.0
-    raise ClinicalError(f"column '{column}' is {rule}, or empty. Received: '{value[:20]}'.")
+    raise ClinicalError(f"column '{column}' is {rule}, or empty. Received: {spreadsheet.received(value)}.")

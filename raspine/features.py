@@ -1,7 +1,8 @@
 """Entries of a tf.Example: how a record contract names them, and values into them and out of them."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,17 @@ def values_of(features: Iterable[Feature], serialized: bytes) -> dict[str, list[
         raise ValueError("Not a tf.Example.") from error
     lists = {"string": "bytes_list", "int64": "int64_list", "float32": "float_list"}
     return {f.key: list(getattr(stored[f.key], lists[f.dtype]).value) for f in features}
+
+
+def check_counts(features: Iterable[Feature], values: Mapping[str, Sized]) -> None:
+    """Raises ValueError unless every entry of `values_of` has as many values as its shape says."""
+    for feature in features:
+        if feature.shape is None:
+            continue
+        unit, count = math.prod(length for length in feature.shape if length != -1), len(values[feature.key])
+        if count % unit or (-1 not in feature.shape and count != unit):
+            expected = f"a multiple of {unit}" if -1 in feature.shape else f"{unit}"
+            raise ValueError(f"A record's '{feature.key}' holds {expected} values. Received: {count}.")
 
 
 def texts(values: Iterable[Any]) -> list[Any]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import math
 import os
 import pathlib
@@ -14,15 +13,16 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from raspine import atomic, landmarks, model_identity
+from raspine import atomic, landmarks, model_identity, outside_json, quoting
 from raspine.inputs import framing
 from raspine.models import (
     heatmaps,
     inference,
-    layers,  # noqa: F401 - registers the layers that a saved network names
+    network_file,
 )
 
 FORMAT = 2
+MAX_SIDE = 8192  # pixels of a network's input
 TASK = "landmarks"
 NETWORKS = ("model.keras", "region.keras")
 WEIGHTS = NETWORKS[0]
@@ -60,10 +60,23 @@ class Settings:
     reach: float = 0.0
 
     def __post_init__(self) -> None:
+        self._check_numbers()
         if self.output not in ("linear", "softmax"):
-            raise ValueError(f"'output' is linear or softmax. Received: '{self.output}'.")
+            raise ValueError(f"'output' is linear or softmax. Received: {quoting.received(self.output)}.")
         if self.codec not in heatmaps.CODECS:
-            raise ValueError(f"'codec' is one of {', '.join(heatmaps.CODECS)}. Received: '{self.codec}'.")
+            raise ValueError(
+                f"'codec' is one of {', '.join(heatmaps.CODECS)}. Received: {quoting.received(self.codec)}."
+            )
+
+    def _check_numbers(self) -> None:
+        for name, highest in (("height", MAX_SIDE), ("width", MAX_SIDE), ("stride", 64)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 1 <= value <= highest:
+                raise ValueError(f"'{name}' is a whole number of 1 to {highest}. Received: {quoting.received(value)}.")
+        for name, least in (("sigma", 1e-3), ("reach", 0.0)):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not least <= value <= 1000.0:
+                raise ValueError(f"'{name}' is {least} to 1000. Received: {quoting.received(value)}.")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,8 +113,18 @@ class Stage:
 
     def __init__(self, network: keras.Model, settings: Settings, fast: bool = False, precision: str = "float32"):
         expected = (None, settings.height, settings.width, 1)
-        if tuple(network.input_shape) != expected:
-            raise ModelDirectoryError(f"The network takes {network.input_shape}, its settings say {expected}.")
+        if len(network.inputs) != 1 or tuple(network.inputs[0].shape) != expected:
+            received = quoting.line([tuple(one.shape) for one in network.inputs])
+            raise ModelDirectoryError(f"The network takes {received}, its settings say {expected}.")
+        maps = (
+            None,
+            settings.height // settings.stride,
+            settings.width // settings.stride,
+            len(settings.schema.landmarks),
+        )
+        if len(network.outputs) != 1 or tuple(network.outputs[0].shape) != maps:
+            received = quoting.line([tuple(one.shape) for one in network.outputs])
+            raise ModelDirectoryError(f"The network gives {received}, its settings say {maps}.")
         self.network, self.settings, self.fast, self.precision = network, settings, fast, inference.checked(precision)
         self._decode = tf.function(
             self.decode, input_signature=[tf.TensorSpec(expected, tf.float32)], reduce_retracing=True
@@ -177,7 +200,7 @@ class Stage:
         framed, to_native = tf.map_fn(
             framed_film, tf.range(films.count), fn_output_signature=(shape, tf.TensorSpec((2, 3), tf.float32))
         )
-        points, confidence = self.decode(framed)
+        points, confidence = self._decode(framed)
         return framing.apply(to_native, points), confidence
 
     def locate(self, films: Sequence[Film], around: NDArray[np.float32]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -337,23 +360,22 @@ def load(folder: str | os.PathLike[str], fast: bool = True, precision: str = "fl
                 f"'{folder}' is no model directory: it has no {name}. Give best/ or last/ of a training run."
             )
     try:
-        stored = json.loads((place / CARD).read_text(encoding="utf-8"))
+        stored = outside_json.parse((place / CARD).read_text(encoding="utf-8"))
         if (stored["format"], stored["task"]) != (FORMAT, TASK):
-            raise ModelDirectoryError(f"'{folder}' holds a {stored['task']} model of format {stored['format']}.")
+            what = quoting.line(f"a {stored['task']} model of format {stored['format']}", 80)
+            raise ModelDirectoryError(f"'{folder}' holds {what}.")
         settings = [Settings(**{**one, "schema": landmarks.from_dict(one["schema"])}) for one in stored["stages"]]
-        first, rest, card = settings[0], settings[1:2], stored["card"]
+        first, rest, card = settings[0], settings[1:2], dict(stored["card"])
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         if isinstance(error, ModelDirectoryError):
             raise
-        raise ModelDirectoryError(f"'{folder}/{CARD}' is damaged: {error}.") from error
+        raise ModelDirectoryError(f"'{folder}/{CARD}' is damaged: {quoting.line(error)}.") from error
     refiner = Stage(_network(place / NETWORKS[1]), rest[0], fast, precision) if rest else None
     return Landmarker(_network(place / WEIGHTS), first, card, refiner, fast, precision)
 
 
 def _network(path: pathlib.Path) -> keras.Model:
     try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras raises of many kinds on damaged files, with messages of many lines
-        raise ModelDirectoryError(
-            f"the network '{path}' cannot be loaded ({type(error).__name__}): it is damaged, or of another Keras."
-        ) from error
+        return network_file.load(path)
+    except network_file.NetworkFileError as error:
+        raise ModelDirectoryError(f"the network '{path}' cannot be loaded: {error}") from error

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from raspine import geometry
+from raspine import geometry, outside_json, quoting
+from raspine.quoting import received
 
 COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
@@ -23,6 +24,7 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _LISTS = ("landmarks", "colours", "ventral_to_dorsal")
+_MAX_MM = 10_000
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -51,13 +53,20 @@ class Distance:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name != self.name.lower():
-            raise SchemaError(f"A distance's name is a lower-case word. Received: '{self.name}'.")
+            raise SchemaError(f"A distance's name is a lower-case word. Received: {received(self.name)}.")
         if self.comparison not in COMPARISONS:
-            raise SchemaError(f"A comparison is one of {', '.join(COMPARISONS)}. Received: '{self.comparison}'.")
+            raise SchemaError(
+                f"A comparison is one of {', '.join(COMPARISONS)}. Received: {received(self.comparison)}."
+            )
         if self.start == self.end:
-            raise SchemaError(f"Distance '{self.name}' joins landmark '{self.start}' with itself.")
-        if self.threshold_mm is not None and not self.threshold_mm > 0:
-            raise SchemaError(f"Distance '{self.name}': a threshold is above 0 mm. Received: {self.threshold_mm}.")
+            raise SchemaError(f"Distance {received(self.name)} joins landmark {received(self.start)} with itself.")
+        if self.threshold_mm is not None and not 0 < self.threshold_mm < _MAX_MM:
+            raise SchemaError(
+                f"Distance {received(self.name)}: a threshold is above 0 and below {_MAX_MM} mm. "
+                f"Received: {received(self.threshold_mm)}."
+            )
+        if not isinstance(self.title, str):
+            raise SchemaError(f"Distance {received(self.name)}: a title is text. Received: {received(self.title)}.")
 
     def is_positive(self, millimetres: ArrayLike) -> Any:
         """Returns bool [...]: whether each distance in mm is pathological; NaN never is."""
@@ -92,21 +101,21 @@ class Schema:
             object.__setattr__(self, "colours", tuple(_hues(len(self.landmarks))))
         if len(self.colours) != len(self.landmarks) or not all(map(_COLOUR.fullmatch, self.colours)):
             raise SchemaError(
-                f"Schema '{self.name}' needs a colour like '#ff0000' for each of its {len(self.landmarks)} "
-                f"landmarks. Received: {list(self.colours)}."
+                f"Schema {received(self.name)} needs a colour like '#ff0000' for each of its {len(self.landmarks)} "
+                f"landmarks. Received: {received(list(self.colours), 200)}."
             )
 
     def _check_names(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise SchemaError(f"A schema's name is letters, digits and '_'. Received: '{self.name}'.")
+            raise SchemaError(f"A schema's name is letters, digits and '_'. Received: {received(self.name)}.")
         if not self.landmarks or len(set(self.landmarks)) != len(self.landmarks):
-            raise SchemaError(f"Landmarks are named once each. Received: {list(self.landmarks)}.")
+            raise SchemaError(f"Landmarks are named once each. Received: {received(list(self.landmarks), 200)}.")
         for name in self.landmarks:
             if not _NAME.fullmatch(name):
-                raise SchemaError(f"A landmark's name is letters, digits and '_'. Received: '{name}'.")
+                raise SchemaError(f"A landmark's name is letters, digits and '_'. Received: {received(name)}.")
         titles = [distance.name for distance in self.distances]
         if len(set(titles)) != len(titles):
-            raise SchemaError(f"Distances are named once each. Received: {titles}.")
+            raise SchemaError(f"Distances are named once each. Received: {received(titles, 200)}.")
         for name in (n for d in self.distances for n in (d.start, d.end)):
             self.index(name)
         for name in self.ventral_to_dorsal:
@@ -119,7 +128,8 @@ class Schema:
           SchemaError: the schema has no such landmark.
         """
         if landmark not in self.landmarks:
-            raise SchemaError(f"Schema '{self.name}' has no landmark '{landmark}': {', '.join(self.landmarks)}.")
+            names = quoting.line(", ".join(self.landmarks), 500)
+            raise SchemaError(f"Schema {received(self.name)} has no landmark {received(landmark)}: {names}.")
         return self.landmarks.index(landmark)
 
     def measure(self, points: ArrayLike, spacing: ArrayLike) -> dict[str, Any]:
@@ -164,12 +174,14 @@ def from_dict(values: Mapping[str, Any]) -> Schema:
         rest: dict[str, Any] = {key: value for key, value in values.items() if key not in (*_LISTS, "distances")}
         return Schema(distances=distances, **lists, **rest)
     except (TypeError, AttributeError) as error:
-        raise SchemaError(f"Not a landmark schema: {error}. Fields: name, landmarks, distances, colours.") from error
+        raise SchemaError(
+            f"Not a landmark schema: {quoting.line(error)}. Fields: name, landmarks, distances, colours."
+        ) from error
 
 
 def _tuple(values: Any) -> tuple[Any, ...]:
     if not isinstance(values, list | tuple):
-        raise TypeError(f"a list of names is expected, received '{values}'")
+        raise TypeError(f"a list of names is expected, received {received(values)}")
     return tuple(values)
 
 
@@ -185,9 +197,11 @@ def load(name_or_file: str | os.PathLike[str]) -> Schema:
     if path.suffix != ".json":
         raise SchemaError(f"No schema '{name_or_file}': one of {', '.join(SCHEMAS)}, or a .json file.")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise SchemaError(f"Cannot read the schema file '{path.name}': {error}.") from error
+        values = outside_json.parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SchemaError(f"Cannot read the schema file '{path.name}': {error.strerror}.") from error
+    except ValueError as error:
+        raise SchemaError(f"Cannot read the schema file '{path.name}': no JSON: {quoting.line(error)}.") from error
     if not isinstance(values, dict):
         raise SchemaError(
             f"The schema file '{path.name}' must hold one JSON object. Received: {type(values).__name__}."

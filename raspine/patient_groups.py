@@ -14,7 +14,7 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from raspine import atomic
+from raspine import atomic, spreadsheet
 
 FILE = "records.csv"
 FIELDS = ("id", "patient", "split", "position", "age", "sex", "scanner", "spacing_source", "flags")
@@ -142,7 +142,9 @@ def _row(number: int, cells: Mapping[str, Any]) -> Row:
     if None in cells or None in cells.values():
         raise PatientGroupsError(f"{FILE}, row {number}: {len(FIELDS)} cells are expected. Make the data set again.")
     age: str = cells["age"]
-    if age and not (age.isascii() and age.isdecimal()):
-        raise PatientGroupsError(f"{FILE}, row {number}: age is whole years or empty. Received: '{age[:20]}'.")
+    if age and not (age.isascii() and age.isdecimal() and len(age) <= 3):
+        raise PatientGroupsError(
+            f"{FILE}, row {number}: age is whole years or empty. Received: {spreadsheet.received(age)}."
+        )
     flags = tuple(flag for flag in cells["flags"].split(_JOINT) if flag)
     return Row(**{**cells, "age": int(age) if age else None, "flags": flags})

@@ -15,11 +15,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from raspine import features, geometry
+from raspine import features, geometry, quoting
 from raspine.features import Feature
 
 VERSION = 1
 KIND_FILM = "film"
+MAX_PIXELS = 120_000_000  # as of raspine.dicom's films
 POSITIONS = ("neutral", "flexion", "extension")
 
 RECORD_VERSION = "record/version"
@@ -141,13 +142,14 @@ class FilmRecord:
             if not getattr(self, name):
                 raise ValueError(f"A film record needs a {name}. Received: an empty one.")
         if self.position not in ("", *POSITIONS):
-            raise ValueError(f"A position is {', '.join(POSITIONS)} or empty. Received: '{self.position}'.")
+            received = quoting.received(self.position)
+            raise ValueError(f"A position is {', '.join(POSITIONS)} or empty. Received: {received}.")
         if any("," in flag or not flag for flag in self.flags):
-            raise ValueError(f"A flag is a word without commas. Received: {list(self.flags)}.")
+            raise ValueError(f"A flag is a word without commas. Received: {quoting.received(list(self.flags))}.")
         if (self.spacing_mm is None) != (self.spacing_source == "none"):
             raise ValueError(
                 "spacing_source is 'none' exactly when there is no spacing. "
-                f"Received: {self.spacing_mm}, '{self.spacing_source}'."
+                f"Received: {self.spacing_mm}, {quoting.received(self.spacing_source)}."
             )
 
     @property
@@ -165,7 +167,7 @@ class FilmRecord:
         try:
             return decode_pixels(self.image)
         except ValueError as error:
-            raise ValueError(f"Film {self.film}: {error}") from error
+            raise ValueError(f"Film {quoting.line(self.film, 40)}: {error}") from error
 
 
 def encode_image(pixels: NDArray[np.uint16]) -> bytes:
@@ -190,10 +192,13 @@ def decode_pixels(encoded: bytes) -> NDArray[np.uint16]:
     """Returns uint16 [height, width]: a picture of `encode_image` over the full range, white is 65535.
 
     Raises:
-      ValueError: the picture is damaged.
+      ValueError: the picture is damaged, not grey or too large.
     """
+    height, width = png_size(encoded)
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"the PNG in the record has {height} x {width} pixels, at most {MAX_PIXELS} are read.")
     decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
-    if decoded is None:
+    if decoded is None or decoded.shape != (height, width):
         raise ValueError("the PNG in the record is damaged.")
     factor = 1 if decoded.dtype == np.uint16 else 257
     return decoded.astype(np.uint16) * np.uint16(factor)
@@ -303,8 +308,9 @@ def from_serialized(serialized: bytes) -> FilmRecord:
     picture = stored[IMAGE]
     stored = {key: features.texts(values) for key, values in stored.items()}
     if stored[RECORD_KIND] != [KIND_FILM] or stored[RECORD_VERSION] != [VERSION]:
-        received = f"{stored[RECORD_KIND]}, version {stored[RECORD_VERSION]}"
+        received = quoting.line(f"{stored[RECORD_KIND]}, version {stored[RECORD_VERSION]}", 80)
         raise ValueError(f"A record here is a '{KIND_FILM}' of version {VERSION}. Received: {received}.")
+    features.check_counts(FILM_FEATURES, stored)
     points = np.array(stored[POINTS], np.float32).reshape(-1, 2)
     spacing = stored[SPACING]
     return FilmRecord(
@@ -315,7 +321,7 @@ def from_serialized(serialized: bytes) -> FilmRecord:
         native_size=tuple(stored[NATIVE_SIZE]),
         landmarks=points,
         annotators=tuple(stored[ANNOTATORS]),
-        annotator_points=np.array(stored[ANNOTATOR_POINTS], np.float32).reshape(-1, len(points), 2),
+        annotator_points=_of_annotators(stored[ANNOTATOR_POINTS], len(points)),
         spacing_mm=tuple(spacing) if np.isfinite(spacing).all() else None,
         spacing_source=stored[SPACING_SOURCE][0],
         position=stored[POSITION][0],
@@ -336,6 +342,12 @@ def _size(size: tuple[int, int]) -> tuple[int, int]:
     if height < 1 or width < 1:
         raise ValueError(f"A size is (height, width), both above 0. Received: {size}.")
     return height, width
+
+
+def _of_annotators(values: list[float], num_landmarks: int) -> NDArray[np.float32]:
+    if not num_landmarks or len(values) % (2 * num_landmarks):
+        raise ValueError(f"Annotators give (x, y) of {num_landmarks} landmarks each. Received: {len(values)} numbers.")
+    return np.array(values, np.float32).reshape(-1, num_landmarks, 2)
 
 
 def _points(points: Any, name: str, rank: int) -> NDArray[np.float32]:

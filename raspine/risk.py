@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-import json
+import math
 import os
 import pathlib
 from typing import Any
@@ -12,16 +12,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from raspine import atomic, clinical, model_identity
+from raspine import atomic, clinical, model_identity, outside_json, quoting
 from raspine.inputs import framing, slices, studies
-from raspine.models import (
-    inference,
-    layers,  # noqa: F401 - registers the layers that a saved network names
-    resnet,  # noqa: F401
-)
+from raspine.models import inference, network_file
 
 FORMAT = 1
 TASK = "deformity"
+MAX_SIDE = 8192  # pixels of a network's input
 WEIGHTS = "model.keras"
 CARD = "model.json"
 DEFAULT_THRESHOLD = 0.5
@@ -57,6 +54,16 @@ class Settings:
     per_slice: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 1 <= value <= MAX_SIDE:
+                raise ValueError(f"'{name}' is a whole number of 1 to {MAX_SIDE}. Received: {quoting.received(value)}.")
+        if not isinstance(self.per_slice, bool) or not math.isfinite(self.logit_shift):
+            raise ValueError("'per_slice' is true or false, and 'logit_shift' a finite number.")
+        if not all(math.isfinite(mean) and 0 < deviation < math.inf for mean, deviation in self.scale):
+            raise ValueError(
+                f"'scale' holds finite means and deviations above 0. Received: {quoting.received(self.scale)}."
+            )
         if unknown := set(self.columns) - set(clinical.COLUMNS):
             raise ValueError(f"No clinical columns: {', '.join(sorted(unknown))}.")
         if len(self.scale) != len(self.columns):
@@ -89,9 +96,10 @@ class RiskModel:
         precision: str = "float32",
     ):
         expected = (None, settings.height, settings.width, settings.choice.count)
-        received = tuple(network.inputs[0].shape)
-        if received != expected:
-            raise ModelDirectoryError(f"The network takes {received}, its settings say {expected}.")
+        shapes = [expected, (None, 2 * len(settings.columns))][: 2 if settings.columns else 1]
+        if [tuple(one.shape) for one in network.inputs] != shapes or network.output_shape != (None, 1):
+            received = quoting.line([tuple(one.shape) for one in (*network.inputs, *network.outputs)])
+            raise ModelDirectoryError(f"The network takes and gives {received}, its settings say {shapes}, (None, 1).")
         self.network, self.settings, self.card = network, settings, card or {}
         self.fast, self.precision = fast, inference.checked(precision)
         self._logit = tf.function(lambda inputs: self._answering(inputs)[:, 0], reduce_retracing=True)
@@ -197,9 +205,10 @@ def load(folder: str | os.PathLike[str], fast: bool = True, precision: str = "fl
                 f"'{folder}' is no model directory: it has no {name}. Give best/ or last/ of a training run."
             )
     try:
-        stored = json.loads((place / CARD).read_text(encoding="utf-8"))
+        stored = outside_json.parse((place / CARD).read_text(encoding="utf-8"))
         if (stored["format"], stored["task"]) != (FORMAT, TASK):
-            raise ModelDirectoryError(f"'{folder}' holds a {stored['task']} model of format {stored['format']}.")
+            what = quoting.line(f"a {stored['task']} model of format {stored['format']}", 80)
+            raise ModelDirectoryError(f"'{folder}' holds {what}.")
         values = stored["settings"]
         settings = Settings(
             **{
@@ -209,18 +218,24 @@ def load(folder: str | os.PathLike[str], fast: bool = True, precision: str = "fl
                 "scale": tuple((float(mean), float(deviation)) for mean, deviation in values["scale"]),
             }
         )
-        card = stored["card"]
+        card = _checked(stored["card"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ModelDirectoryError):
             raise
-        raise ModelDirectoryError(f"'{folder}/{CARD}' is damaged: {error}.") from error
+        raise ModelDirectoryError(f"'{folder}/{CARD}' is damaged: {quoting.line(error)}.") from error
     return RiskModel(_network(place / WEIGHTS), settings, card, fast, precision)
+
+
+def _checked(card: Any) -> dict[str, Any]:
+    """Returns what is known of the training, once the threshold in it is one."""
+    chosen = dict(card).get("validation", {}).get("val_threshold")
+    if chosen is not None and not 0.0 <= float(chosen) <= 1.0:
+        raise ValueError(f"'val_threshold' is 0 to 1. Received: {quoting.received(chosen)}")
+    return dict(card)
 
 
 def _network(path: pathlib.Path) -> keras.Model:
     try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras raises of many kinds on damaged files, with messages of many lines
-        raise ModelDirectoryError(
-            f"the network '{path}' cannot be loaded ({type(error).__name__}): it is damaged, or of another Keras."
-        ) from error
+        return network_file.load(path)
+    except network_file.NetworkFileError as error:
+        raise ModelDirectoryError(f"the network '{path}' cannot be loaded: {error}") from error

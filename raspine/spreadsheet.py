@@ -1,12 +1,16 @@
 """CSV files as people and spreadsheet programs write them."""
 
+import collections
 import csv
 import io
 import os
 import pathlib
 import re
 import unicodedata
+from collections.abc import Collection, Sequence
 
+_SHOWN = 6  # characters of a cell
+_LISTED = 20  # columns
 _DRIVE = re.compile("[A-Za-z]:")
 
 
@@ -39,6 +43,26 @@ def read(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
     except csv.Error as error:
         raise SpreadsheetError(f"is not a CSV file: {error}") from error
     return [(number, cells) for number, cells in rows if any(cells)]
+
+
+def received(cell: str) -> str:
+    """Returns how a message shows a cell: in quotes when it is short; of a longer one only its length.
+
+    In a row whose cells are shifted, any column may hold a name or a number of a patient.
+    """
+    if len(cell) <= _SHOWN and cell.isprintable():
+        return f"'{cell}'"
+    return f"a text of {len(cell)} characters"
+
+
+def repeated(header: Sequence[str], known: Collection[str]) -> list[str]:
+    """Returns the columns whose title another one has too: `known` titles by themselves, others as `column 7`.
+
+    A file without a header has a patient's cells in its place.
+    """
+    counts = collections.Counter(header)
+    twice = {title: place for place, title in enumerate(header, 1) if title and counts[title] > 1}
+    return [title if title in known else f"column {place}" for title, place in sorted(twice.items())][:_LISTED]
 
 
 def contained_path(text: str) -> str:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from raspine import clinical as clinical_columns
-from raspine import features, geometry, records
+from raspine import features, geometry, outside_json, quoting, records
 from raspine.features import Feature
 
 VERSION = 1
@@ -127,9 +127,9 @@ class StudyRecord:
             raise ValueError(f"An outcome is 0, 1 or {UNKNOWN} (unknown). Received: {self.outcome}.")
         for grade in (self.rater1, self.rater2, self.consensus):
             if grade not in ("", *GRADES):
-                raise ValueError(f"A grade is {_GRADE}. Received: '{grade[:20]}'.")
+                raise ValueError(f"A grade is {_GRADE}. Received: {quoting.received(grade, 20)}.")
         if any("," in flag or not flag for flag in self.flags):
-            raise ValueError(f"A flag is a word without commas. Received: {list(self.flags)}.")
+            raise ValueError(f"A flag is a word without commas. Received: {quoting.received(list(self.flags))}.")
 
 
 def build(record: StudyRecord) -> bytes:
@@ -197,17 +197,18 @@ def from_serialized(serialized: bytes) -> StudyRecord:
     pictures: Sequence[bytes] = stored.pop(SLICES)
     stored = {key: features.texts(values) for key, values in stored.items()}
     if stored[RECORD_KIND] != [KIND_STUDY] or stored[RECORD_VERSION] != [VERSION]:
-        received = f"{stored[RECORD_KIND]}, version {stored[RECORD_VERSION]}"
+        received = quoting.line(f"{stored[RECORD_KIND]}, version {stored[RECORD_VERSION]}", 80)
         raise ValueError(f"A record here is a '{KIND_STUDY}' of version {VERSION}. Received: {received}.")
+    features.check_counts(STUDY_FEATURES, {**stored, SLICES: pictures})
     spacing = stored[SPACING]
     return StudyRecord(
         study=stored[ID][0],
         patient=stored[PATIENT][0],
-        slices=np.stack([records.decode_pixels(picture) for picture in pictures]),
+        slices=_stacked(pictures),
         affine=np.reshape(stored[AFFINE], (4, 4)),
         positions_mm=np.array(stored[POSITIONS]),
         spacing_mm=(spacing[0], spacing[1]),
-        choice=json.loads(stored[CHOICE][0]),
+        choice=_choice(stored[CHOICE][0]),
         outcome=stored[OUTCOME][0],
         rater1=stored[RATER1][0],
         rater2=stored[RATER2][0],
@@ -222,6 +223,19 @@ def read(path: str | os.PathLike[str]) -> Iterator[StudyRecord]:
     """Yields the study records of one shard."""
     for serialized in tf.data.TFRecordDataset(os.fspath(path)).as_numpy_iterator():
         yield from_serialized(serialized)
+
+
+def _stacked(pictures: Sequence[bytes]) -> NDArray[np.uint16]:
+    if not pictures or len({records.png_size(picture) for picture in pictures}) > 1:
+        raise ValueError(f"A study's slices are pictures of one size. Received: {len(pictures)} pictures.")
+    return np.stack([records.decode_pixels(picture) for picture in pictures])
+
+
+def _choice(text: str) -> dict[str, Any]:
+    found = outside_json.parse(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"A study's choice of slices is a JSON object. Received: {quoting.received(text)}.")
+    return found
 
 
 def _finite(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:

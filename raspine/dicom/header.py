@@ -1,6 +1,5 @@
 """Values of a DICOM header that may be wrong in any way: read with one-line errors, never a traceback."""
 
-import itertools
 import logging
 import math
 import warnings
@@ -12,11 +11,11 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
+from raspine import quoting
+
 # pydicom quotes damaged values, identifying ones among them, in its warnings and log lines.
 warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 logging.getLogger("pydicom").setLevel(logging.ERROR)
-
-_SHOWN = 40
 
 
 class FilmError(ValueError):
@@ -36,8 +35,7 @@ def received(value: object) -> str:
     """
     if isinstance(value, list | tuple | MultiValue):
         value = "\\".join(str(item) for item in value)
-    line = "".join(itertools.takewhile(str.isprintable, str(value)))
-    return f"'{line[:_SHOWN]}...'" if len(line) > _SHOWN else f"'{line}'"
+    return quoting.received(value)
 
 
 def values(dataset: Dataset, keyword: str) -> tuple[Any, ...]:

@@ -107,7 +107,7 @@ def named_errors(files: Sequence[str]) -> Iterator[None]:
     """
     try:
         yield
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, UnicodeDecodeError) as error:  # TensorFlow quotes the record in its message
         # TensorFlow names a file that is missing, but not one that is damaged, so each is read once more.
         if found := unreadable(files):
             raise ShardError(found) from error

@@ -13,7 +13,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from raspine.models import resnet
+from raspine import quoting
+from raspine.models import resnet, weights_file
 
 IMAGENET = "imagenet"
 # The library's networks read colours of 0..255 less their mean; this is their standard deviation over ImageNet.
@@ -77,10 +78,12 @@ def _library(depth: int, source: str | os.PathLike[str]) -> keras.Model:
     if named != IMAGENET and not pathlib.Path(named).is_file():
         raise WeightsError(f"{named} is no file: give a weights file of keras.applications without its top (.h5).")
     try:
+        if named != IMAGENET:
+            weights_file.check_path(named)
         return _NETWORKS[depth](weights=named, include_top=False, input_shape=(32, 32, 3))
     # Keras, h5py and the network layers below raise whatever they like: OSError, ValueError, KeyError, Exception.
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        reason = quoting.line((str(error).strip() or type(error).__name__).splitlines()[0])
         if named == IMAGENET:
             raise WeightsError(
                 f"Keras could not get its ImageNet weights of ResNet{depth} ({reason}): download the notop .h5 file "

@@ -18,6 +18,8 @@ import keras
 import numpy as np
 from absl import logging
 
+from raspine import quoting
+
 # Checkpoints of PyTorch's training wrappers and of MMPose (0.x and 1.x) put these before the published names.
 _PREFIXES = {
     "module.": "",
@@ -217,7 +219,7 @@ def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
         return safetensors.numpy.load_file(path)
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path.name} is not a readable .safetensors file: {error}.") from error
+        raise ValueError(f"{path.name} is not a readable .safetensors file: {quoting.line(error)}.") from error
 
 
 def _read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
-from raspine import atomic
+from raspine import atomic, outside_json, quoting
 
 FORMAT = 1
 STATE = "state.json"
@@ -201,8 +201,12 @@ def _check(step: int, files: Mapping[str, Any], keep: int) -> None:
     if step < 0 or keep < 1:
         raise ValueError(f"A step is 0 or more and keep at least 1. Received: {step} and {keep}.")
     for name in files:
-        if name in ("", ".", "..", STATE) or pathlib.Path(name).name != name:
+        if not _is_plain(name):
             raise ValueError(f"A checkpoint's files have plain names other than {STATE}. Received: '{name}'.")
+
+
+def _is_plain(name: str) -> bool:
+    return name not in ("", ".", "..", STATE) and pathlib.Path(name).name == name
 
 
 def _standing(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -246,9 +250,11 @@ def _read(place: pathlib.Path, has_to_hash: bool) -> Checkpoint:
         if content["sha256"] != _seal({key: value for key, value in content.items() if key != "sha256"}):
             raise DamagedError(f"has a {STATE} with changed values")
         for name, expected in files.items():
+            if not _is_plain(name):
+                raise DamagedError(f"has a {STATE} that names a file elsewhere")
             _compare(place / name, expected, has_to_hash)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(f"has a {STATE} that lacks something: {error}") from error
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise DamagedError(f"has a {STATE} that lacks something: {quoting.line(error)}") from error
     if _NAME.fullmatch(place.name) and step != _step(place):
         raise DamagedError(f"holds step {step}")
     return Checkpoint(place, step, state)
@@ -256,31 +262,32 @@ def _read(place: pathlib.Path, has_to_hash: bool) -> Checkpoint:
 
 def _read_state(place: pathlib.Path) -> dict[str, Any]:
     try:
-        content = json.loads((place / STATE).read_text(encoding="utf-8"))
+        content = outside_json.parse((place / STATE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DamagedError(f"has no {STATE}") from error
     except OSError as error:
         raise DamagedError(f"cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DamagedError(f"has a {STATE} that is no JSON") from error
     if not isinstance(content, dict):
         raise DamagedError(f"has a {STATE} that is no JSON object")
     if content.get("format") != FORMAT:
-        raise DamagedError(f"has format {content.get('format')}, this version reads {FORMAT}")
+        raise DamagedError(f"has format {quoting.line(content.get('format'), 40)}, this version reads {FORMAT}")
     return content
 
 
 def _compare(path: pathlib.Path, expected: Mapping[str, Any], has_to_hash: bool) -> None:
     try:
+        if not path.is_file():
+            raise DamagedError(f"has no {quoting.line(path.name, 40)}")
         size = path.stat().st_size
         if size != expected["bytes"]:
-            raise DamagedError(f"has {size} bytes of {path.name} instead of {expected['bytes']}")
+            wanted = quoting.line(expected["bytes"], 40)
+            raise DamagedError(f"has {size} bytes of {path.name} instead of {wanted}")
         if has_to_hash and _hash(path) != expected["sha256"]:
             raise DamagedError(f"has changed bytes in {path.name}")
-    except FileNotFoundError as error:
-        raise DamagedError(f"has no {path.name}") from error
     except OSError as error:
-        raise DamagedError(f"cannot be read: {path.name} ({error.strerror})") from error
+        raise DamagedError(f"cannot be read: {quoting.line(path.name, 40)} ({error.strerror})") from error
 
 
 def _is_whole(place: pathlib.Path) -> bool:

@@ -111,7 +111,7 @@ def open_data(folder: str | os.PathLike[str], splits: tuple[str, ...] = ("train"
             data_hash=stored["data_hash"],
             synthetic=stored.get("synthetic"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise loop.DataFolderError(folder, program, error) from error
     if empty := [split for split in splits if not data.studies.get(split)]:
         raise loop.DataFolderError(folder, program, f"it holds no {empty[0]} studies")

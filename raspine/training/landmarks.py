@@ -84,7 +84,7 @@ def open_data(folder: str | os.PathLike[str]) -> Data:
         counts = {split: int(entry["films"]) for split, entry in stored["counts"].items()}
         schema = landmarks.from_dict(stored["schema"])
         data = Data(pathlib.Path(folder), schema, counts, stored["data_hash"], stored.get("synthetic"))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise loop.DataFolderError(folder, PROGRAM, error) from error
     if not counts.get("train"):
         raise loop.DataFolderError(folder, PROGRAM, "it holds no training films")

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from raspine import atomic, board, provenance
+from raspine import atomic, board, outside_json, provenance, quoting
 from raspine.inputs import epochs, shards
 from raspine.training import (
     adam,
@@ -204,7 +204,7 @@ def read_manifest(folder: str | os.PathLike[str], program: str, tasks: Sequence[
       DataFolderError: there is none, it is damaged, for another task or without training items.
     """
     try:
-        stored = dict(json.loads((pathlib.Path(folder) / MANIFEST).read_text(encoding="utf-8")))
+        stored = dict(outside_json.parse((pathlib.Path(folder) / MANIFEST).read_text(encoding="utf-8")))
         has_items = bool(stored["counts"].get("train")) and bool(stored["data_hash"])
     except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataFolderError(folder, program, error) from error
@@ -222,7 +222,7 @@ def check_task(stored: Mapping[str, Any], folder: str | os.PathLike[str], progra
     """
     task = stored.get("task", tasks[0])
     if task not in tasks:
-        raise DataFolderError(folder, program, f"its task is {task}, wanted is {' or '.join(tasks)}")
+        raise DataFolderError(folder, program, f"its task is {quoting.received(task)}, wanted is {' or '.join(tasks)}")
 
 
 def _reason(error: Exception | str) -> str:
@@ -231,8 +231,8 @@ def _reason(error: Exception | str) -> str:
     if isinstance(error, OSError):
         return f"its {MANIFEST} cannot be read: {error.strerror}"
     if isinstance(error, KeyError):
-        return f"{MANIFEST} lacks {error}"
-    return error if isinstance(error, str) else f"{MANIFEST} is damaged: {error}"
+        return f"{MANIFEST} lacks {quoting.line(error)}"
+    return error if isinstance(error, str) else f"{MANIFEST} is damaged: {quoting.line(error)}"
 
 
 def train(

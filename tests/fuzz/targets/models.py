@@ -1,0 +1,49 @@
+"""Model directories: the card and the network of a landmarker and of a risk model."""
+
+import pathlib
+import tempfile
+
+import conftest
+import keras
+import study_models
+
+from fuzz.mutation import archives, folder
+from fuzz.targets import Target
+from raspine import landmarker, risk
+
+
+def _landmarker_seed() -> dict[str, bytes]:
+    return {"two_looks": _packed(conftest.tiny_landmarker())}
+
+
+def _risk_seed() -> dict[str, bytes]:
+    return {"plain": _packed(study_models.model()), "clinical": _packed(study_models.model(columns=("age",)))}
+
+
+def _packed(model: landmarker.Landmarker | risk.RiskModel) -> bytes:
+    with tempfile.TemporaryDirectory() as place:
+        made = pathlib.Path(place) / "best"
+        model.save(made)
+        return folder.pack({path.name: path.read_bytes() for path in sorted(made.iterdir())})
+
+
+def _read_landmarker(data: bytes) -> object:
+    keras.backend.clear_session()
+    with tempfile.TemporaryDirectory() as place:
+        found = landmarker.load(folder.write(data, pathlib.Path(place) / "best"), fast=False)
+    return found.schema.landmarks and ()
+
+
+def _read_risk(data: bytes) -> object:
+    keras.backend.clear_session()
+    with tempfile.TemporaryDirectory() as place:
+        found = risk.load(folder.write(data, pathlib.Path(place) / "best"), fast=False)
+    assert 0.0 <= found.threshold <= 1.0
+    return ()
+
+
+_SPOIL = folder.mutator({"json": archives.card, "keras": archives.zipped})
+TARGETS = {
+    "landmarker": Target(_read_landmarker, (landmarker.ModelDirectoryError,), _landmarker_seed, _SPOIL),
+    "risk": Target(_read_risk, (risk.ModelDirectoryError,), _risk_seed, _SPOIL),
+}
