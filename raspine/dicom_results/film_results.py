@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from raspine import landmarks, measurement
 from raspine.dicom.film import Film
-from raspine.dicom_results import film_overlay, film_report, finishing, images
+from raspine.dicom_results import film_overlay, film_report, finishing, images, patient
 from raspine.dicom_results.measured_film import MeasuredFilm
 from raspine.model_identity import ModelIdentity
 
@@ -46,8 +46,9 @@ def objects(
       ResultError: the header has no valid UIDs, holds a damaged patient, or is not the film's.
     """
     with finishing.guarded():
+        module = patient.carried(source) if carry_patient else patient.neutral()
         case = MeasuredFilm(images.of(source), film, result, schema, identity)
         made: list[Dataset] = [film_report.build(case)]
         if case.image.SamplesPerPixel == 1:
             made.append(film_overlay.build(case, source))
-        return finishing.finished(made, source if carry_patient else None, when)
+        return finishing.finished(made, module, when)

@@ -28,18 +28,17 @@ def guarded() -> Iterator[None]:
         raise ResultError(f"the result cannot be written as DICOM: unexpected {type(error).__name__}.") from error
 
 
-def finished(results: Sequence[Dataset], source: Dataset | None, when: datetime.datetime | None) -> list[Dataset]:
+def finished(results: Sequence[Dataset], module: Dataset, when: datetime.datetime | None) -> list[Dataset]:
     """Returns the objects with patient and dates, each checked.
 
     Args:
       results: as highdicom built them, without patient.
-      source: whose patient and study modules they shall carry; None for empty ones.
+      module: their patient and study modules, of `raspine.dicom_results.patient`.
       when: what every date says; None for now.
 
     Raises:
-      ResultError: the source's patient is damaged, or an object breaks a rule of `templates.check`.
+      ResultError: an object breaks a rule of `templates.check`.
     """
-    module = patient.neutral() if source is None else patient.carried(source)
     moment = when or datetime.datetime.now()
     for result in results:
         patient.put(module, result)

@@ -30,12 +30,14 @@ class ScoredStudy:
       frames: which frames of an image they are, 1-based, by SOP Instance UID; empty for single-frame images.
       answer: what the model says.
       identity: the model.
+      header: of the first of the images as it came, which says who the patient is.
     """
 
     images: Sequence[Dataset]
     frames: Mapping[str, Sequence[int]]
     answer: study_reading.Answer
     identity: ModelIdentity
+    header: Dataset = dataclasses.field(repr=False)
 
     @property
     def sources(self) -> list[str]:
@@ -70,7 +72,8 @@ def of(sources: Sequence[Dataset], answer: study_reading.Answer, identity: Model
             f"the headers of {missing} of the {len(by_frame)} images that the slices are from are missing."
         )
     frames = {uid: sorted(by_frame[uid]) if headers[uid].get("NumberOfFrames") else () for uid in sorted(by_frame)}
-    return ScoredStudy([headers[uid] for uid in sorted(headers)], frames, answer, identity)
+    first = min(wanted, key=lambda source: str(source.SOPInstanceUID))
+    return ScoredStudy([headers[uid] for uid in sorted(headers)], frames, answer, identity, first)
 
 
 def used(answer: study_reading.Answer) -> list[Frame]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 
 from raspine import study_reading
-from raspine.dicom_results import finishing, scored_study, study_capture, study_report
+from raspine.dicom_results import finishing, patient, scored_study, study_capture, study_report
 from raspine.drawing import Picture
 from raspine.model_identity import ModelIdentity
 
@@ -46,7 +46,8 @@ def objects(
     """
     with finishing.guarded():
         case = scored_study.of(sources, answer, identity)
+        module = patient.carried(case.header) if carry_patient else patient.neutral()
         made: list[Dataset] = [study_report.build(case, method if picture is not None else "")]
         if picture is not None:
             made.append(study_capture.build(case, picture, method))
-        return finishing.finished(made, sources[0] if carry_patient else None, when)
+        return finishing.finished(made, module, when)

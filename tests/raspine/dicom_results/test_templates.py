@@ -1,4 +1,3 @@
-import copy
 import io
 import pathlib
 from collections.abc import Callable
@@ -6,30 +5,28 @@ from collections.abc import Callable
 import measured_films
 import pydicom
 import pytest
-from measured_films import Measured
 from pydicom.dataset import Dataset
 
-from raspine.dicom_results import content_tree, film_results, finishing, read_back, templates
+from raspine.dicom_results import content_tree, film_results, finishing, patient, read_back, templates
 from raspine.dicom_results.errors import ResultError
 
 Change = Callable[[Dataset], object]
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Measured:
-    return measured_films.measured(tmp_path_factory.mktemp("film") / "film.dcm")
-
-
-@pytest.fixture(scope="module")
-def plain(case: Measured) -> list[Dataset]:
-    """Report and overlay as plain pydicom reads them."""
-    found = []
-    for result in film_results.objects(*case.arguments):
-        file = io.BytesIO()
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """A film's report and overlay as files."""
+    case = measured_films.measured(tmp_path_factory.mktemp("film") / "film.dcm")
+    written = [io.BytesIO(), io.BytesIO()]
+    for result, file in zip(film_results.objects(*case.arguments), written, strict=True):
         result.save_as(file, enforce_file_format=True)
-        file.seek(0)
-        found.append(pydicom.dcmread(file))
-    return found
+    return [file.getvalue() for file in written]
+
+
+@pytest.fixture
+def plain(files: list[bytes]) -> list[Dataset]:
+    """Report and overlay as plain pydicom reads them."""
+    return [pydicom.dcmread(io.BytesIO(file)) for file in files]
 
 
 def without(code: str, parent: Callable[[Dataset], Dataset] = lambda report: report) -> Change:
@@ -190,27 +187,27 @@ def test_the_objects_obey(plain: list[Dataset]) -> None:
 
 @pytest.mark.parametrize(("change", "fault"), REPORT.values(), ids=REPORT)
 def test_a_mutilated_report_is_seen(change: Change, fault: str, plain: list[Dataset]) -> None:
-    report = copy.deepcopy(plain[0])
+    report = plain[0]
     change(report)
     assert any(fault in line for line in templates.check(report)), templates.check(report)
 
 
 @pytest.mark.parametrize(("change", "fault"), OVERLAY.values(), ids=OVERLAY)
 def test_a_mutilated_overlay_is_seen(change: Change, fault: str, plain: list[Dataset]) -> None:
-    overlay = copy.deepcopy(plain[1])
+    overlay = plain[1]
     change(overlay)
     assert any(fault in line for line in templates.check(overlay)), templates.check(overlay)
 
 
 def test_nothing_leaves_that_breaks_a_rule(plain: list[Dataset]) -> None:
-    report = copy.deepcopy(plain[0])
+    report = plain[0]
     without("121058")(report)
     with pytest.raises(ResultError, match="no procedure reported"):
-        finishing.finished([report], None, None)
+        finishing.finished([report], patient.neutral(), None)
 
 
 def test_read_back_refuses_what_is_no_report_of_ours(plain: list[Dataset], tmp_path: pathlib.Path) -> None:
-    report = copy.deepcopy(plain[0])
+    report = plain[0]
     without("125007", lambda one: content_tree.children(one, content_tree.MEASUREMENTS)[0])(report)
     for other in (report, plain[1], Dataset()):
         with pytest.raises(ResultError, match="no report of this program"):
