@@ -48,8 +48,11 @@ def check(has_model: bool) -> None:
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[client.RemoteModel | None]:
+def connected(concurrency: int = client.Options.concurrency) -> Iterator[client.RemoteModel | None]:
     """Yields the model behind --endpoint, None without the flag.
+
+    Args:
+      concurrency: requests at once.
 
     Raises:
       UsageError: the flags are wrong.
@@ -60,7 +63,7 @@ def connected() -> Iterator[client.RemoteModel | None]:
         return
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines on the terminal; the errors say what they say
     try:
-        with _usage(), client.connect(_ENDPOINT.value, _options()) as endpoint:
+        with _usage(), client.connect(_ENDPOINT.value, _options(concurrency)) as endpoint:
             yield client.load(endpoint, _CARD.value)
     except client.EndpointError as error:
         raise program.NothingDone(str(error)) from error
@@ -73,8 +76,9 @@ def described(model: Any) -> dict[str, Any] | None:
     return {"address": str(model.address), **dataclasses.asdict(model.identity)}
 
 
-def _options() -> client.Options:
+def _options(concurrency: int = client.Options.concurrency) -> client.Options:
     return client.Options(
+        concurrency=concurrency,
         deadline=_DEADLINE.value,
         ca_file=_CA.value,
         certificate_file=_CERTIFICATE.value,

@@ -93,15 +93,24 @@ class RemoteLandmarker:
           EndpointError: there is no answer.
         """
         count = len(self._served.landmarks)
-        requests = [_request(pixels, spacing) for pixels, spacing in films]
-        found = self.endpoint.predict_many(signatures.PNG, requests, self._outputs(), self._address)
+        requests = [self.request(pixels, spacing) for pixels, spacing in films]
+        found = self.endpoint.predict_many(signatures.PNG, requests, self.outputs(), self._address)
         for (_, spacing), answer in zip(films, found, strict=True):
             self._check(answer, spacing)
         points = np.concatenate([np.empty((0, count, 2), np.float32), *(one[signatures.POINTS] for one in found)])
         scores = [one[signatures.CONFIDENCE] for one in found]
         return points, np.concatenate([np.empty((0, count), np.float32), *scores])
 
-    def _outputs(self) -> dict[str, answers.Output]:
+    def request(self, pixels: NDArray[np.uint16], spacing: tuple[float, float] | None) -> dict[str, NDArray[Any]]:
+        """Returns the inputs of the signature `serve_png` for one film; see `locate`."""
+        known = (math.nan, math.nan) if spacing is None else spacing
+        return {
+            signatures.PICTURE: np.array([records.encode_image(pixels)], object),
+            signatures.SPACING: np.array([known], np.float32),
+        }
+
+    def outputs(self) -> dict[str, answers.Output]:
+        """Returns what the answer to one film has to hold."""
         count = len(self._served.landmarks)
         distances = (signatures.millimetres(distance.name) for distance in self._served.distances)
         return {
@@ -143,11 +152,3 @@ class RemoteLandmarker:
             f"server and client disagree on one film: {what}; the card is not of this model, or the server is damaged",
             str(self._address),
         )
-
-
-def _request(pixels: NDArray[np.uint16], spacing: tuple[float, float] | None) -> dict[str, NDArray[Any]]:
-    known = (math.nan, math.nan) if spacing is None else spacing
-    return {
-        signatures.PICTURE: np.array([records.encode_image(pixels)], object),
-        signatures.SPACING: np.array([known], np.float32),
-    }

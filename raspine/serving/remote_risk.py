@@ -100,27 +100,33 @@ class RemoteRiskModel:
         clinical_values: NDArray[np.float32] | None,
         more: Mapping[str, answers.Output],
     ) -> list[answers.Arrays]:
-        if clinical_values is None:
-            clinical_values = np.full((len(pixels), len(clinical.COLUMNS)), np.nan, np.float32)
-        requests = [self._request(one, row) for one, row in zip(pixels, clinical_values, strict=True)]
-        wanted = {
-            signatures.RISK: answers.Output(answers.FLOAT, (1,), 0.0, 1.0),
-            signatures.LOGIT: answers.Output(answers.FLOAT, (1,)),
-            signatures.VERDICT: answers.Output(answers.INT, (1,), 0, 1),
-            **more,
-        }
-        found = self.endpoint.predict_many(signature, requests, wanted, self._address)
+        values = [None] * len(pixels) if clinical_values is None else clinical_values
+        requests = [self.request(one, row) for one, row in zip(pixels, values, strict=True)]
+        found = self.endpoint.predict_many(signature, requests, {**self.outputs(), **more}, self._address)
         for one in found:
             self._check(one)
         return found
 
-    def _request(self, pixels: NDArray[np.uint16], values: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    def request(
+        self, pixels: NDArray[np.uint16], clinical_values: NDArray[np.float32] | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Returns the inputs of the signature `serve_png` for one study, uint16 [slice, row, column]; see `risk`."""
         pictures = np.array([[records.encode_image(np.ascontiguousarray(one)) for one in pixels]], object)
         side = self.settings.choice.canvas_mm
         request = {signatures.PICTURE: pictures, signatures.SPACING: np.array([[side, side]], np.float32)}
         if self.settings.columns:
-            request[signatures.CLINICAL] = np.asarray(values, np.float32)[None]
+            nothing = np.full(len(clinical.COLUMNS), np.nan, np.float32)
+            values = nothing if clinical_values is None else np.asarray(clinical_values, np.float32)
+            request[signatures.CLINICAL] = values[None]
         return request
+
+    def outputs(self) -> dict[str, answers.Output]:
+        """Returns what the answer to one study has to hold."""
+        return {
+            signatures.RISK: answers.Output(answers.FLOAT, (1,), 0.0, 1.0),
+            signatures.LOGIT: answers.Output(answers.FLOAT, (1,)),
+            signatures.VERDICT: answers.Output(answers.INT, (1,), 0, 1),
+        }
 
     def _check(self, answer: answers.Arrays) -> None:
         """Compares risk, logit and verdict of one study.
