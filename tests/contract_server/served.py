@@ -111,9 +111,9 @@ class Models:
 
     def __init__(self, folder: pathlib.Path, labels: Mapping[str, Mapping[str, int]], admission: Admission) -> None:
         self._models = {
-            place.name: Model(place.name, _versions(place, admission), labels.get(place.name, {}))
+            place.name: Model(place.name, versions, labels.get(place.name, {}))
             for place in sorted(folder.iterdir())
-            if place.is_dir() and not place.name.startswith(".")
+            if place.is_dir() and not place.name.startswith(".") and (versions := _versions(place, admission))
         }
 
     def __getitem__(self, name: str) -> Model:

@@ -18,6 +18,10 @@ import study_dicom
 import tensorflow as tf
 from served_models import FILMS, STUDIES
 
+from raspine import reading, study_reading
+from raspine.dicom import film
+from raspine.serving import client
+
 RUNS = ("model", "grpc", "rest")
 Results = dict[str, tuple[int, str, str]]
 
@@ -157,6 +161,21 @@ def test_the_pictures_are_the_same_by_every_way(place: pathlib.Path, done: Resul
         local, by_grpc, by_rest = (cv2.imread(str(place / f"{kind}-{way}" / row["overlay"])) for way in RUNS)
         np.testing.assert_array_equal(by_grpc, by_rest)
         assert np.abs(local.astype(int) - by_grpc).mean() < 0.1
+
+
+@pytest.mark.parametrize("way", ["grpc", "rest"])
+def test_five_lines_of_python_agree_with_the_program(place: pathlib.Path, done: Results, way: str) -> None:
+    server = served_models.served()
+    with client.connect(getattr(server, way)(FILMS)) as endpoint:
+        model = client.landmarker(endpoint)
+        films = [film.read(place / FILMS / "detector.dcm")]
+        [result] = reading.measure_films(model, films)
+    row = next(row for row in rows(place, f"{FILMS}-{way}") if row["file"].endswith("detector.dcm"))
+    assert {"overlay": row["overlay"], **reading.as_row(row["file"], films[0], result, model.schema)} == row
+    with client.connect(getattr(server, way)(STUDIES)) as endpoint:
+        [answer] = study_reading.read(client.risk_model(endpoint), place / STUDIES / "b")
+    row = next(row for row in rows(place, f"{STUDIES}-{way}") if row["study"].endswith("b"))
+    assert (answer.risk, answer.verdict) == (row["risk"], row["verdict"])
 
 
 def test_run_json_says_which_model_answered_and_no_token(place: pathlib.Path, done: Results) -> None:
