@@ -109,6 +109,7 @@ class Archive:
                     fields=["NumberOfStudyRelatedInstances"],
                     search_filters=filters,
                 )
+                _check_rows(rows)
             new = [found for row in rows if (found := _listed(row)) and found.uid not in seen]
             yield from new
             seen |= {one.uid for one in new}
@@ -135,6 +136,7 @@ class Archive:
                 rows = self._client.search_for_instances(
                     study_instance_uid=study, limit=self.address.page, offset=offset, fields=["SOPClassUID"]
                 )
+                _check_rows(rows)
             new = {one.sop: one for row in rows if (one := _instance(row, study)) and one.sop not in found}
             found |= new
             offset += len(rows)
@@ -149,6 +151,7 @@ class Archive:
             rows = self._client.search_for_instances(
                 study_instance_uid=study, limit=1, search_filters={"SOPInstanceUID": sop}
             )
+            _check_rows(rows)
         return any(_text(row, _SOP) == sop for row in rows)
 
     def fetch(self, instance: Instance, path: pathlib.Path) -> None:
@@ -208,6 +211,11 @@ def _of_status(status: int) -> Exception:
     return (
         OutageError(f"archive: status {status}.") if status in _OUTAGES else FailedError(f"archive: status {status}.")
     )
+
+
+def _check_rows(rows: Any) -> None:
+    if not isinstance(rows, list):
+        raise FailedError("archive: an answer that is no list.")
 
 
 def _listed(row: Mapping[str, Any]) -> Listed | None:

@@ -71,7 +71,7 @@ class Models:
         if start.risk_model:
             model = self.by_kind[ledger.STUDY]
             choice = model.settings.choice
-            blank = np.zeros((choice.count, choice.canvas, choice.canvas), np.uint16)
+            blank = np.zeros((choice.count, *choice.size), np.uint16)
             model.risk(blank[None])
             self.explain(blank)
 

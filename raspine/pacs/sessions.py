@@ -3,6 +3,7 @@
 import dataclasses
 import ipaddress
 import pathlib
+import threading
 import time
 import urllib.parse
 from typing import Any
@@ -96,14 +97,25 @@ class BoundedSession(requests.Session):
         return response
 
     def _body(self, response: requests.Response) -> bytes:
+        too_late = LimitError(f"the answer takes more than {self.limits.whole_seconds:g} s")
         until = time.monotonic() + self.limits.whole_seconds
+        # A server that sends a byte now and then never lets a read time out; closing the connection ends the read.
+        clock = threading.Timer(self.limits.whole_seconds, response.raw.shutdown)
+        clock.start()
         body = bytearray()
-        for chunk in response.iter_content(_CHUNK):
-            body += chunk
-            if len(body) > self.limits.max_bytes:
-                raise LimitError(f"the answer has more than {self.limits.max_bytes} bytes")
-            if time.monotonic() > until:
-                raise LimitError(f"the answer takes more than {self.limits.whole_seconds:g} s")
+        try:
+            for chunk in response.iter_content(_CHUNK):
+                body += chunk
+                if len(body) > self.limits.max_bytes:
+                    raise LimitError(f"the answer has more than {self.limits.max_bytes} bytes")
+        except requests.RequestException as error:
+            if time.monotonic() >= until:
+                raise too_late from error
+            raise
+        finally:
+            clock.cancel()
+        if time.monotonic() >= until:
+            raise too_late
         return bytes(body)
 
 

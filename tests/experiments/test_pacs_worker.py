@@ -1,0 +1,331 @@
+"""The worker as a user starts it, beside a real Orthanc, with tiny models."""
+
+import dataclasses
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import highdicom
+import numpy as np
+import orthanc
+import pydicom
+import pytest
+import requests
+import study_dicom
+import study_models
+from conftest import ROOT
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+from experiments import local_workers
+from raspine import landmarker, reading, risk, study_reading
+from raspine.dicom import film as film_reader
+from raspine.dicom_results import read_back
+
+CALLERS = f"{orthanc.CALLER},{orthanc.TITLE}"
+SECONDS = 30  # within which a report must be there
+IDENTIFIERS = ("SECRET", "Secret", "1.2.826.0.1.3680043.8.498.")  # the tests' patients; pydicom's UIDs
+
+
+@dataclasses.dataclass
+class Site:
+    """An archive and the worker beside it."""
+
+    archive: orthanc.Orthanc
+    process: "subprocess.Popen[str]"
+    flags: list[str]
+    state: pathlib.Path
+    dicom_port: int
+    health: str
+    models: tuple[pathlib.Path, pathlib.Path]
+
+    def report_of(self, *sops: str) -> Dataset:
+        """Returns the one report on some images, as soon as it is there."""
+
+        def find() -> Dataset | None:
+            found = [one for one in self.archive.reports() if set() < read_back.read(one).sources <= set(sops)]
+            assert len(found) <= 1
+            return found[0] if found else None
+
+        return orthanc.until(SECONDS, find)
+
+
+@pytest.fixture(scope="module")
+def site(model_directory: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    place = tmp_path_factory.mktemp("site")
+    risk_directory = study_models.write(place / "risk")
+    dicom_port, health_port = local_workers.free_ports(2)
+    with orthanc.running(place / "orthanc", dicom_port) as archive:
+        flags = [
+            f"--state_dir={place / 'state'}", f"--landmark_model={model_directory}", f"--risk_model={risk_directory}",
+            f"--dicomweb_url={archive.url}", f"--credentials_file={archive.credentials()}", "--look_back_days=0",
+            "--quiet_seconds=1",
+        ]  # fmt: skip
+        more = [
+            "--poll_seconds=0.5", f"--listen_port={dicom_port}", f"--calling_ae_titles={CALLERS}",
+            f"--health_port={health_port}",
+        ]  # fmt: skip
+        process = start(*flags, *more)
+        health = f"http://127.0.0.1:{health_port}"
+        try:
+            orthanc.until(120, is_ready, health, process)
+            found = Site(
+                archive, process, flags, place / "state", dicom_port, health, (model_directory, risk_directory)
+            )
+            yield found
+        finally:
+            process.kill()
+            process.wait()
+
+
+def start(*flags: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "experiments.pacs_worker", *flags]
+    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def is_ready(health: str, process: "subprocess.Popen[str]") -> bool:
+    assert process.poll() is None, process.communicate()[0]
+    try:
+        return requests.get(f"{health}/readyz", timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture
+def film(tmp_path: pathlib.Path, dicom_writer: Callable, film_pixels: Callable) -> Callable[[int], pathlib.Path]:
+    def make(number: int, **tags: object) -> pathlib.Path:
+        path = tmp_path / f"{number}.dcm"
+        facts = {
+            "StudyInstanceUID": generate_uid(entropy_srcs=["study", str(number)]),
+            "SeriesInstanceUID": generate_uid(entropy_srcs=["series", str(number)]),
+            "PixelSpacing": [0.2, 0.3],
+            "PixelSpacingCalibrationType": "GEOMETRY",
+            "BodyPartExamined": "CSPINE",
+            **tags,
+        }
+        dicom_writer(path, film_pixels(90 + number, 70, number), **facts)
+        return path
+
+    return make
+
+
+def sent(path: pathlib.Path) -> Dataset:
+    return pydicom.dcmread(path)
+
+
+def check_film(site: Site, path: pathlib.Path) -> None:
+    """Compares the report in the archive with what the library measures on the same film."""
+    model = landmarker.load(site.models[0])
+    film = film_reader.read(path)
+    measured = reading.measure_films(model, [film])[0]
+    expected = film.to_native.apply(measured.points)
+    report = site.report_of(str(sent(path).SOPInstanceUID))
+    said = read_back.read(report)
+    # The tiny model's points are arbitrary; a report draws those on the film.
+    size = film.native_size[::-1]
+    inside = {
+        name: place
+        for name, place in zip(model.schema.landmarks, expected, strict=True)
+        if (place + 0.5 >= 0).all() and (place + 0.5 <= size).all()
+    }
+    assert inside
+    assert set(said.points) == set(inside)
+    for name, place in inside.items():
+        np.testing.assert_allclose(said.points[name], place, atol=1e-3)
+    assert said.verdict == measured.verdict
+    assert said.model == (model.identity.name, model.identity.version)
+    # SCOORD counts from the corner of the top-left pixel (PS3.3 C.18.6.1.1), the library from its centre.
+    corner = sorted(tuple(place + 0.5) for place in inside.values())
+    np.testing.assert_allclose(drawn_points(report), corner, atol=1e-3)
+    assert report.PatientID == "SECRET-ID"
+
+
+def drawn_points(report: Dataset) -> list[tuple[float, float]]:
+    """Returns the points (column, row) in a report as highdicom reads it, sorted."""
+    parsed = highdicom.sr.ComprehensiveSR.from_dataset(report)
+    found = highdicom.sr.utils.find_content_items(parsed, value_type="SCOORD", recursive=True)
+    points = {tuple(one.GraphicData) for one in found if one.GraphicType == "POINT"}
+    return sorted((float(column), float(row)) for column, row in points)
+
+
+def test_a_film_that_a_scanner_sends_gets_its_report(site: Site, film: Callable) -> None:
+    path = film(1)
+    site.archive.c_store(sent(path))
+    check_film(site, path)
+
+
+def test_a_film_stored_over_the_web_gets_its_report_and_overlay(site: Site, film: Callable) -> None:
+    path = film(2)
+    site.archive.stow(sent(path))
+    check_film(site, path)
+    overlays = [site.archive.read(one["name"]) for one in site.archive.listed("PR")]
+    shown = {
+        str(image.ReferencedSOPInstanceUID)
+        for one in overlays
+        for series in one.ReferencedSeriesSequence
+        for image in series.ReferencedImageSequence
+    }
+    assert str(sent(path).SOPInstanceUID) in shown
+
+
+def test_a_film_sent_to_the_worker_itself_gets_its_report(site: Site, film: Callable) -> None:
+    path = film(3)
+    assert orthanc.send("127.0.0.1", site.dicom_port, "RASPINE", sent(path)) == [0]
+    check_film(site, path)
+
+
+def test_a_film_that_the_archive_passes_on_is_answered_once(site: Site, film: Callable) -> None:
+    path = film(4)
+    site.archive.stow(sent(path))
+    (name,) = [one["name"] for one in site.archive.listed("DX") if one["SOPInstanceUID"] == sent(path).SOPInstanceUID]
+    site.archive.post("/modalities/worker/store", name)
+    check_film(site, path)
+
+
+def test_an_mri_study_gets_its_report_and_picture(site: Site, tmp_path: pathlib.Path) -> None:
+    files = study_dicom.write(tmp_path / "s", "whole")
+    site.archive.stow(*map(sent, files))
+    (answer,) = study_reading.read(risk.load(site.models[1]), tmp_path / "s")
+    report = site.report_of(*(str(sent(path).SOPInstanceUID) for path in files))
+    said = read_back.read(report)
+    assert said.risk == pytest.approx(answer.risk, abs=1e-5)
+    assert said.verdict == answer.verdict
+    highdicom.sr.ComprehensiveSR.from_dataset(report)
+    study = str(sent(files[0]).StudyInstanceUID)
+    pictures = [site.archive.read(one["name"]) for one in site.archive.listed()]
+    captures = [one for one in pictures if one.StudyInstanceUID == study and one.SOPClassUID.name.startswith("Second")]
+    assert len(captures) == 1
+    assert captures[0].pixel_array.ndim == 3
+
+
+@pytest.mark.parametrize(
+    ("number", "tags", "reason"),
+    [
+        (11, {"BodyPartExamined": "CHEST"}, "not the cervical spine: the header names CHEST."),
+        (12, {"SeriesDescription": "Knie seitlich"}, "not the cervical spine: the header names KNEE."),
+        (13, {"ViewPosition": "AP"}, "not a lateral view by its header."),
+        (14, {"PixelSpacing": [0, 0]}, "Pixel Spacing"),
+        (15, {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "Rows": 60_000, "Columns": 60_000}, "Rows"),
+        (16, {"SeriesDescription": "AI result, research use: x"}, "a result of this program"),
+    ],
+)
+def test_what_must_not_be_measured_is_refused_with_the_reason(
+    site: Site, film: Callable, number: int, tags: dict, reason: str
+) -> None:
+    before = len(refusals(site))
+    site.archive.stow(sent(film(number, **tags)))
+    orthanc.until(SECONDS, lambda: len(refusals(site)) > before)
+    assert reason in refusals(site)[-1]["reason"]
+
+
+def events(site: Site) -> list[dict]:
+    return [json.loads(line) for line in (site.state / "audit.jsonl").read_text().splitlines()]
+
+
+def refusals(site: Site) -> list[dict]:
+    return [event for event in events(site) if event["event"] == "refused"]
+
+
+def test_the_health_page_says_how_things_stand(site: Site) -> None:
+    def get(path: str) -> requests.Response:
+        return requests.get(site.health + path, timeout=10)
+
+    assert (get("/healthz").status_code, get("/healthz").text) == (200, "alive\n")
+    assert get("/readyz").json() == {"database": "ok", "archive": "ok", "destination": "ok", "model": "ok"}
+    figures = get("/metrics").text
+    sent_jobs = sum(event["event"] == "sent" for event in events(site))
+    assert f'raspine_pacs_jobs{{state="sent"}} {float(sent_jobs)}' in figures
+    for name in ("step_seconds_bucket", "queue_length", "retries_total", "partner_errors_total", "events_total"):
+        assert f"raspine_pacs_{name}" in figures
+    page = get("/")
+    assert "jobs sent" in page.text
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert [get(path).status_code for path in ("/../etc/passwd", "/metrics/x")] == [404, 404]
+    for text in (figures, page.text):
+        assert not any(word in text for word in IDENTIFIERS)
+
+
+def test_nothing_but_the_database_and_the_images_names_anybody(site: Site) -> None:
+    text = (site.state / "audit.jsonl").read_text()
+    assert not any(word in text for word in IDENTIFIERS)
+    assert {"planned", "fetched", "answered", "sent", "received", "association_accepted"} <= {
+        event["event"] for event in events(site)
+    }
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (site.state, *site.state.rglob("*")))
+
+
+def test_a_second_worker_is_refused(site: Site, start_many: Callable) -> None:
+    ((status, _, errors),) = start_many("experiments.pacs_worker", [[*site.flags, "--once"]])
+    assert (status, errors.strip()) == (2, f"error: another worker is at work in '{site.state}'.")
+
+
+def test_an_archive_that_goes_away_and_comes_back_costs_nothing(site: Site, film: Callable) -> None:
+    path = film(6)
+    site.archive.stop()
+    orthanc.until(SECONDS, lambda: requests.get(f"{site.health}/readyz", timeout=5).status_code == 503)
+    assert orthanc.send("127.0.0.1", site.dicom_port, "RASPINE", sent(path)) == [0]
+    orthanc.until(SECONDS, lambda: [event["event"] for event in events(site)][-1] == "answered")
+    site.archive.start()
+    check_film(site, path)
+    assert not [event for event in events(site) if event["event"] in ("failed", "dead")]
+
+
+def test_sigterm_ends_it_and_the_next_run_repeats_nothing(site: Site, start_many: Callable) -> None:
+    orthanc.until(SECONDS, lambda: not list((site.state / "incoming").iterdir()))
+    before = sorted(one["SOPInstanceUID"] for one in site.archive.listed())
+    jobs = len(events(site))
+    site.process.send_signal(signal.SIGTERM)
+    output, _ = site.process.communicate(timeout=60)
+    assert site.process.returncode == 0, output
+    assert "Traceback" not in output
+    assert not any(word in output for word in IDENTIFIERS)
+    assert "research use only" in output.splitlines()[-1]
+    results = start_many("experiments.pacs_worker", [[*site.flags, "--once"]])
+    assert results[0][0] == 0, results
+    assert sorted(one["SOPInstanceUID"] for one in site.archive.listed()) == before
+    assert [event["event"] for event in events(site)[jobs:]] == ["stopped"]
+    left = {path.name for path in site.state.rglob("*") if path.is_file()}
+    assert left == {".lock", "audit.jsonl", "jobs.sqlite3", "pseudonym.key"}
+
+
+WRONG = [
+    ([], "give a model"),
+    (["--landmark_model=."], "give a way in"),
+    (["--landmark_model=.", "--listen_port=0"], "give a way back"),
+    (["--landmark_model=nowhere", "--dicomweb_url=https://x/"], "no such folder"),
+    (["--landmark_model=.", "--landmark_endpoint=grpc://x/y", "--dicomweb_url=https://x/"], "not both"),
+    (["--landmark_model=.", "--dicomweb_url=http://pacs.example/d"], "https is needed"),
+    (["--landmark_model=.", "--dicomweb_url=https://u:p@x/"], "without user"),
+    (["--landmark_model=.", "--dicomweb_url=https://x/", "--ca_file=nowhere"], "no such file"),
+    (["--landmark_model=.", "--dicomweb_url=https://x/", "--credentials_file=nowhere"], "No such file"),
+    (["--landmark_model=.", "--dicomweb_url=https://x/", "--poll_seconds=0"], "no way in"),
+    (["--landmark_model=.", "--dicomweb_url=https://x/", "--listen_port=0"], "--calling_ae_titles"),
+    (
+        ["--landmark_model=.", "--dicomweb_url=https://x/", "--listen_port=0", "--calling_ae_titles=A",
+         "--listen_address=0.0.0.0"],
+        "--peers",
+    ),
+    (
+        ["--landmark_model=.", "--dicomweb_url=https://x/", "--listen_port=0", "--calling_ae_titles=A\\B"],
+        "AE title",
+    ),
+    (["--landmark_model=.", "--listen_port=0", "--calling_ae_titles=A", "--send_to=PACS"], "AE_TITLE@HOST:PORT"),
+    (["--landmark_model=.", "--listen_port=0", "--calling_ae_titles=A", "--send_to=PACS@h:99999"], "AE_TITLE@HOST"),
+    (["--landmark_model=.", "--dicomweb_url=https://x/", "--max_queue=0"], "max_queue"),
+    (["--list_dead", "stray"], "no arguments beside flags"),
+]  # fmt: skip
+
+
+def test_wrong_flags_are_told_in_one_line(tmp_path: pathlib.Path, start_many: Callable) -> None:
+    lines = [[f"--state_dir={tmp_path / 'state'}", *flags] for flags, _ in WRONG]
+    for (flags, message), (status, _, errors) in zip(WRONG, start_many("experiments.pacs_worker", lines), strict=True):
+        assert status == 2, (flags, errors)
+        assert message in errors, flags
+        assert "Traceback" not in errors
+        assert len(errors.strip().splitlines()) <= 2
+    assert not (tmp_path / "state").exists()
