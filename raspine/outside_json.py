@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from raspine import quoting
+
 
 def parse(text: str | bytes) -> Any:
     """Returns the value of a JSON text.
@@ -14,3 +16,5 @@ def parse(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("its values are nested too deep") from error
+    except ValueError as error:
+        raise ValueError(quoting.line(error)) from error

@@ -20,7 +20,7 @@ from raspine.features import Feature
 
 VERSION = 1
 KIND_FILM = "film"
-MAX_PIXELS = 120_000_000  # as of raspine.dicom's films
+MAX_PIXELS = 80_000_000  # as of raspine.dicom's films
 POSITIONS = ("neutral", "flexion", "extension")
 
 RECORD_VERSION = "record/version"

@@ -241,5 +241,7 @@ def _choice(text: str) -> dict[str, Any]:
 def _finite(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
     array = np.array(values, np.float64)
     if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"{name} is finite numbers of shape {shape}. Received: shape {array.shape}, {values!r:.80}.")
+        raise ValueError(
+            f"{name} is finite numbers of shape {shape}. Received: shape {array.shape}, {quoting.line(array, 80)}."
+        )
     return array

@@ -8,6 +8,7 @@ import dataclasses
 import struct
 
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+MAX_SCANS = 64  # of a JPEG: a progressive one has about ten, and each takes a pass over the whole picture
 _NO_PAYLOAD = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
@@ -48,6 +49,15 @@ def describe(stream: bytes) -> Codestream | None:
     except (struct.error, IndexError, ValueError):
         return None
     return None
+
+
+def has_too_many_scans(stream: bytes) -> bool:
+    """Returns whether a JPEG starts more scans than any encoder writes: 60 bytes of them cost as much as a picture.
+
+    Args:
+      stream: of a JPEG; inside a scan the marker cannot occur (ISO/IEC 10918-1 B.1.1.5).
+    """
+    return stream.count(b"\xff\xda") > MAX_SCANS
 
 
 def _has_end(stream: bytes) -> bool:

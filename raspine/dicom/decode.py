@@ -35,6 +35,7 @@ from raspine.dicom import codestream, header
 from raspine.dicom.layout import Layout
 
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
+MAX_JPEG2000_PIXELS = 40_000_000  # noise of this size takes 10 s, four times as long as any other compression
 _LOSSY = tuple(f"1.2.840.10008.1.2.4.{last}" for last in (50, 51, 81, 91, 203))
 _EQUAL_CHANNELS = 2  # grey levels of 255 that a lossy colour transform leaves between equal channels
 _STDERR = threading.Lock()
@@ -195,6 +196,13 @@ def _checked(frame: bytes, shape: Layout, syntax: UID) -> codestream.Codestream:
         )
     if not 1 <= stream.bits <= 16:
         raise header.FilmError(f"a compressed frame has 1 to 16 bits a sample. Received: {stream.bits}.")
+    if kind == "JPEG 2000" and stream.rows * stream.columns > MAX_JPEG2000_PIXELS:
+        raise header.FilmError(
+            f"a JPEG 2000 frame has at most {MAX_JPEG2000_PIXELS} pixels. "
+            f"Received: {stream.rows} x {stream.columns}. Send it uncompressed."
+        )
+    if kind == "JPEG" and codestream.has_too_many_scans(frame):
+        raise header.FilmError(f"a JPEG frame has at most {codestream.MAX_SCANS} scans. Received: more.")
     if not stream.complete:
         raise header.FilmError(f"{header.name('PixelData')} is truncated: the {kind} stream has no end marker.")
     return stream

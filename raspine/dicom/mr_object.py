@@ -25,6 +25,7 @@ from raspine.dicom import extent, header, mr_frames, parse, subject
 from raspine.dicom.study import Frame, Person, Series
 
 _CLASSES = (MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage)
+MAX_BYTES = 1 << 30
 _HEAD = 4096
 _NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 # Scanners write hundreds of other tags; leaving them out halves the time.
@@ -117,6 +118,8 @@ def read(path: pathlib.Path) -> Found:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise header.FilmError("not a regular file.")
+        if os.stat(path).st_size > MAX_BYTES:
+            raise header.FilmError(f"an MR object's file has at most {MAX_BYTES} bytes.")
         with path.open("rb") as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _read(path, stream)

@@ -10,10 +10,9 @@ import numpy as np
 import SimpleITK
 
 from raspine.dicom import nifti_extent
-from raspine.dicom.sagittal import Volume, VolumeError, canonical
+from raspine.dicom.sagittal import MAX_VOXELS, Volume, VolumeError, canonical
 
 SUFFIXES = (".nii", ".nii.gz")
-MAX_VOXELS = 1 << 28
 MIN_VALUES = 16  # masks and label maps hold fewer, images many more
 _COMPLEX = (SimpleITK.sitkComplexFloat32, SimpleITK.sitkComplexFloat64)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from raspine.dicom.sagittal import VolumeError
 
-MAX_BYTES = 1 << 31
+MAX_BYTES = 1 << 30
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
 
@@ -24,6 +24,8 @@ def check(path: str | os.PathLike[str]) -> None:
         chunks = _chunks(pathlib.Path(path))
         head = next(chunks, b"")
         needed = _announced(head)
+        if needed > MAX_BYTES:
+            raise VolumeError(f"a NIfTI file has at most {MAX_BYTES} bytes, and its header announces {needed}.")
         there = len(head)
         for chunk in chunks:
             there += len(chunk)

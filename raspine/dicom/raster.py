@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from raspine.dicom import header, layout
+from raspine.dicom import codestream, header, layout
 
 FLAG_EXIF = "exif_orientation_ignored"
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -51,6 +51,8 @@ def decode_raster(data: bytes) -> Raster:
             pixels, flags = _loaded(data)
     except header.FilmError:
         raise
+    except Image.DecompressionBombError as error:
+        raise header.FilmError(f"a film has at most {layout.MAX_PIXELS} pixels. Received: more.") from error
     except Exception as error:  # Pillow raises of many kinds on damaged files
         kind = "PNG" if data.startswith(_PNG) else "JPEG"
         raise header.FilmError(f"the {kind} file is damaged or truncated: it cannot be decoded.") from error
@@ -63,6 +65,8 @@ def _loaded(data: bytes) -> tuple[NDArray[np.generic], tuple[str, ...]]:
         width, height = image.size
         if max(width, height) > layout.MAX_SIDE or width * height > layout.MAX_PIXELS:
             raise header.FilmError(f"a film has at most {layout.MAX_PIXELS} pixels. Received: {height} x {width}.")
+        if image.format == "JPEG" and codestream.has_too_many_scans(data):
+            raise header.FilmError(f"a JPEG file has at most {codestream.MAX_SCANS} scans. Received: more.")
         image.load()
         flags = (FLAG_EXIF,) if image.getexif().get(_EXIF_ORIENTATION, 1) != 1 else ()
         if _is_deep_colour(data):

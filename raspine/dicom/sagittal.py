@@ -14,6 +14,7 @@ FLAG_OBLIQUE = "oblique"
 FLAG_NOT_ACQUIRED_SAGITTAL = "not_acquired_sagittal"
 OBLIQUE_DEGREES = 10.0
 MIN_SLICES = 2
+MAX_VOXELS = 100_000_000  # 200 slices of 700 x 700; 8 s and 1.5 GiB
 _THICK = 1.5  # times the other spacings: an in-plane axis so coarse lies across the slices as acquired
 
 Array = NDArray[np.float64]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from raspine.dicom import plane_values, stacking
 from raspine.dicom.nifti import read as read_nifti
-from raspine.dicom.sagittal import MIN_SLICES, Array, Volume, VolumeError, canonical, sagittal_axis
+from raspine.dicom.sagittal import MAX_VOXELS, MIN_SLICES, Array, Volume, VolumeError, canonical, sagittal_axis
 from raspine.dicom.series import Stack
 
 __all__ = ["MIN_SLICES", "Volume", "VolumeError", "read", "read_nifti"]
@@ -33,6 +33,7 @@ def read(stack: Stack, gaps: str = "refuse") -> Volume:
         is truncated or damaged. The message is one line and names slices by number, counted from the right.
     """
     found = stacking.stack(stack.frames, gaps)
+    _check_size(stack)
     if sagittal_axis(found.affine) != 2:
         raise VolumeError("the slices are not sagittal: their normal is not closest to the patient's left-right axis.")
     frames = [frame for place in found.places for frame in place]
@@ -43,6 +44,14 @@ def read(stack: Stack, gaps: str = "refuse") -> Volume:
         flags = (*flags, FLAG_GAP)
     odd = (flag for picture in pictures for flag in picture.flags)
     return canonical(values, found.affine, tuple(dict.fromkeys((*found.flags, *flags, *odd))))
+
+
+def _check_size(stack: Stack) -> None:
+    """Refuses what no scanner makes before any pixel is decoded: a frame may be compressed a thousandfold."""
+    first, count = stack.frames[0], len(stack.frames)
+    if count * first.rows * first.columns > MAX_VOXELS:
+        size = f"{count} x {first.rows} x {first.columns}"
+        raise VolumeError(f"a volume has at most {MAX_VOXELS} voxels. Received: {size}.")
 
 
 def _values(pictures: list[plane_values.PlaneValues]) -> NDArray[np.float32]:

@@ -253,7 +253,9 @@ def _read(place: pathlib.Path, has_to_hash: bool) -> Checkpoint:
             if not _is_plain(name):
                 raise DamagedError(f"has a {STATE} that names a file elsewhere")
             _compare(place / name, expected, has_to_hash)
-    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except DamagedError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise DamagedError(f"has a {STATE} that lacks something: {quoting.line(error)}") from error
     if _NAME.fullmatch(place.name) and step != _step(place):
         raise DamagedError(f"holds step {step}")

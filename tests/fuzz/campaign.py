@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from fuzz import ROOT, child, findings, oracle
 
-_START_SECONDS = 180  # a busy machine takes long to import TensorFlow under instrumentation
+_START_SECONDS = 600  # a busy machine takes long to import TensorFlow under instrumentation
 _NOTES = {
     70: "a reader hung for more than a minute",
     71: "a reader took more memory than the limit",

@@ -78,11 +78,23 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
     return written
 
 
+def split(data: bytes) -> tuple[str, bytes] | None:
+    """Returns the transfer syntax of a DICOM file and its data set, still encoded; None for other bytes."""
+    if data[128:132] != b"DICM":
+        return None
+    meta, place = _elements(data, _PREAMBLE, "<", False, until=2)
+    return _declared(meta), data[place:]
+
+
+def _declared(meta: list[Element]) -> str:
+    return next((one.value for one in meta if one.tag == (2, 0x10)), b"").rstrip(b"\0 ").decode("latin-1")
+
+
 def _parsed(data: bytes) -> _File | None:
     if data[128:132] != b"DICM":
         return None
     meta, place = _elements(data, _PREAMBLE, "<", False, until=2)
-    syntax = next((one.value for one in meta if one.tag == (2, 0x10)), b"").rstrip(b"\0 ").decode("latin-1")
+    syntax = _declared(meta)
     file = _File(data[:_PREAMBLE], meta, [])
     body = data[place:]
     if syntax.endswith(".1.99"):

@@ -41,10 +41,10 @@ def json_text(data: bytes, rng: random.Random) -> bytes:
         document = json.loads(data)
     except (ValueError, RecursionError):
         return numbers.spoil(data, rng)
-    places = list(_places(document))
-    if not places:
+    found = list(places(document))
+    if not found:
         return json.dumps(json_value(rng)).encode()
-    holder, key = rng.choice(places)
+    holder, key = rng.choice(found)
     if rng.random() < 0.2:
         del holder[key]
     else:
@@ -90,9 +90,9 @@ def _raw(data: bytes, rng: random.Random) -> bytes:
     return numbers.spoil(data, rng)
 
 
-def _places(value: Any) -> Any:
+def places(value: Any) -> Any:
     """Yields (list or dict, key) of every value inside a document."""
     if isinstance(value, dict | list):
         for key, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
             yield value, key
-            yield from _places(inner)
+            yield from places(inner)

@@ -45,6 +45,10 @@ MODULES = {
     "safetensors": "weights",
     "pth": "weights",
     "imagenet": "weights",
+    "rest_body": "requests",
+    "grpc_body": "requests",
+    "rest_answer": "requests",
+    "stored_object": "requests",
 }
 
 
