@@ -46,9 +46,10 @@ class RestTransport:
     def __init__(self, address: Address, options: Options) -> None:
         try:
             import requests
+            import urllib3
         except ImportError as error:
             raise errors.wrong_settings(f"REST needs raspine's extra 'serving': {error.name} is missing.") from error
-        self._options, self._requests = options, requests
+        self._options, self._requests, self._urllib3 = options, requests, urllib3
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = options.ca_file or True
@@ -72,17 +73,14 @@ class RestTransport:
         if token := self._options.token():
             headers["Authorization"] = f"Bearer {token}"
         body = json.dumps({"signature_name": signature, "instances": _rows(inputs)}).encode()
+        seconds: Any = self._urllib3.Timeout(total=timeout, connect=min(self._options.connect_timeout, timeout))
+        url = f"{address.url}:predict"
         try:
             with self._session.post(
-                f"{address.url}:predict",
-                data=body,
-                headers=headers,
-                timeout=(min(self._options.connect_timeout, timeout), timeout),
-                stream=True,
-                allow_redirects=False,
+                url, data=body, headers=headers, timeout=seconds, stream=True, allow_redirects=False
             ) as response:
                 content = self._content(response, ends)
-        except (self._requests.RequestException, OSError) as error:
+        except (self._requests.RequestException, self._urllib3.exceptions.HTTPError, OSError) as error:
             raise self._translated(error) from error
         if response.status_code != 200:
             raise _refused(response, content)
@@ -94,27 +92,30 @@ class RestTransport:
 
     def _content(self, response: Any, ends: float) -> bytes:
         """Returns the body of a response, if it is not too large and comes in time."""
-        found, left = [], self._options.max_response
-        while chunk := response.raw.read1(_CHUNK):
+        found: list[bytes] = []
+        room = self._options.max_response
+        while (left := ends - time.monotonic()) > 0:
+            if socket := getattr(response.raw.connection, "sock", None):
+                socket.settimeout(left)
+            if not (chunk := response.raw.read1(_CHUNK)):
+                return b"".join(found)
             found.append(chunk)
-            left -= len(chunk)
-            if left < 0:
+            room -= len(chunk)
+            if room < 0:
                 raise errors.of_code(
                     errors.TOO_LARGE, f"the answer has more than the {self._options.max_response} bytes allowed"
                 )
-            if time.monotonic() > ends:
-                raise errors.of_code("DEADLINE_EXCEEDED", "the answer came too slowly")
-        return b"".join(found)
+        raise errors.of_code("DEADLINE_EXCEEDED", "the answer came too slowly")
 
     def _translated(self, error: Exception) -> errors.EndpointError:
-        kinds = self._requests.exceptions
-        if isinstance(error, kinds.SSLError):
+        kinds, below = self._requests.exceptions, self._urllib3.exceptions
+        if isinstance(error, kinds.SSLError | below.SSLError):
             return errors.of_code(errors.UNTRUSTED, _cause(error))
         if isinstance(error, kinds.ConnectTimeout):
             return errors.of_code("UNAVAILABLE", f"no connection within {self._options.connect_timeout:g} s")
-        if isinstance(error, kinds.Timeout | TimeoutError) or "timed out" in str(error):
+        if isinstance(error, kinds.Timeout | below.TimeoutError | TimeoutError) or "timed out" in str(error):
             return errors.of_code("DEADLINE_EXCEEDED", "no answer in time")
-        if isinstance(error, kinds.ConnectionError | kinds.ChunkedEncodingError | ConnectionError):
+        if isinstance(error, kinds.ConnectionError | kinds.ChunkedEncodingError | below.ProtocolError | OSError):
             return errors.of_code("UNAVAILABLE", _cause(error))
         return errors.of_code("UNKNOWN", _cause(error))
 

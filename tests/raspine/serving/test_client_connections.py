@@ -27,6 +27,7 @@ CARD = {
     "format": 2, "name": "films", "version": 7, "variant": "folded", "task": "landmarks", "digest": "ab",
     "schema": landmarks.ATLANTOAXIAL.to_dict(), "card": {"data_hash": "0123"},
 }  # fmt: skip
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 QUICK = client.Options(deadline=20.0, retries=3)
 
 
@@ -177,6 +178,16 @@ def test_nobody_waits_for_a_server_beyond_the_deadline(transport: str) -> None:
 def test_a_body_that_drips_ends_with_the_deadline() -> None:
     with dripping() as port, pytest.raises(client.EndpointError, match="DEADLINE_EXCEEDED: "):
         ask(f"http://127.0.0.1:{port}/v1/models/films", client.Options(deadline=0.6))
+
+
+def test_a_body_that_stops_ends_with_the_deadline() -> None:
+    with garbage(HEAD, silent=True) as port, pytest.raises(client.EndpointError, match="DEADLINE_EXCEEDED: "):
+        ask(f"http://127.0.0.1:{port}/v1/models/films", client.Options(deadline=0.6))
+
+
+def test_a_body_that_is_cut_short_is_asked_for_again() -> None:
+    with garbage(HEAD + b"{}") as port, pytest.raises(client.EndpointError, match=r"UNAVAILABLE: .* 2 attempts"):
+        ask(f"http://127.0.0.1:{port}/v1/models/films", client.Options(retries=1))
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
@@ -472,15 +483,15 @@ def model_of(answer: fake_servers.Answer) -> Callable[[Any, Any], fake_servers.A
 
 
 def dripping() -> Any:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
-    return garbage(head, drip=True)
+    return garbage(HEAD, drip=True)
 
 
 class garbage:  # noqa: N801 - used as a function
     """A server that sends the same bytes to everybody, and then perhaps a letter at a time."""
 
-    def __init__(self, content: bytes, drip: bool = False) -> None:
+    def __init__(self, content: bytes, drip: bool = False, silent: bool = False) -> None:
         self._content, self._drip, self._socket = content, drip, socket.create_server(("127.0.0.1", 0))
+        self._silent, self._kept = silent, list[socket.socket]()
 
     def __enter__(self) -> int:
         threading.Thread(target=self._serve, daemon=True).start()
@@ -497,7 +508,10 @@ class garbage:  # noqa: N801 - used as a function
                 for _ in range(20 if self._drip else 0):
                     taken.sendall(b" ")
                     time.sleep(0.1)
-                if not self._drip:
+                if self._silent:
+                    self._kept.append(taken)
+                elif not self._drip:
+                    taken.recv(1 << 16)
                     taken.close()
             except OSError:
                 if self._socket.fileno() < 0:

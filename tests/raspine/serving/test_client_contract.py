@@ -510,11 +510,15 @@ def test_at_least_forty_kinds_of_bad_request() -> None:
 
 
 def test_more_than_the_server_takes_on_is_told_to_come_again(server: Any, predict: Any, alive: None) -> None:
-    """Two run and six wait; of 60 at once some are refused, and the client's retries get every answer in the end."""
+    """Two run and six wait; of 60 at once the others are refused, and the client's retries get every answer."""
+    many = [PNG] * 40
     with concurrent.futures.ThreadPoolExecutor(60) as pool:
-        waiting = [pool.submit(predict.Predict, request(GOOD), timeout=60) for _ in range(60)]
+        waiting = [pool.submit(predict.Predict, request(pictured(*many)), timeout=60) for _ in range(60)]
         codes = [one.exception().code().name for one in waiting if one.exception()]
-    assert set(codes) <= {"RESOURCE_EXHAUSTED"}
+        content = body(*[ROW] * 40)
+        statuses = set(pool.map(lambda _: post(server, content)[0], range(60)))
+    assert set(codes) == {"RESOURCE_EXHAUSTED"}
+    assert statuses == {200, 429}
     films = [(PIXELS, (0.2, 0.3))] * 24
     for transport in TRANSPORTS:
         with client.connect(address(server, transport), client.Options(concurrency=24, retries=20)) as endpoint:
