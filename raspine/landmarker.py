@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from raspine import atomic, landmarks, model_identity, outside_json, quoting
 from raspine.inputs import framing
 from raspine.models import (
+    float32,
     heatmaps,
     inference,
     network_file,
@@ -267,18 +268,13 @@ class Landmarker:
         )
         return _joined(stages, self.card)
 
-    def answering(
-        self, fast: bool, precision: str = "float32", network: Callable[[keras.Model], keras.Model] | None = None
-    ) -> "Landmarker":
-        """Returns the same networks, answering by the fast way or by themselves; see `load`.
+    def answering(self, fast: bool, precision: str = "float32") -> "Landmarker":
+        """Returns the same networks, answering by the fast way or by themselves; see `load`."""
+        return _joined((Stage(one.network, one.settings, fast, precision) for one in self.stages), self.card)
 
-        Args:
-          fast: by the fast way.
-          precision: of that way.
-          network: what makes another network of each, its float32 twin for example.
-        """
-        made = network or (lambda one: one)
-        return _joined((Stage(made(one.network), one.settings, fast, precision) for one in self.stages), self.card)
+    def as_trained(self) -> "Landmarker":
+        """Returns the networks as trained, not folded, in float32."""
+        return _joined((Stage(float32.twin(one.network), one.settings) for one in self.stages), self.card)
 
     def answer(self, images: tf.Tensor, spacing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what `answer_films` does for films of one size; graph ops.

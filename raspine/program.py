@@ -44,8 +44,7 @@ def _interrupt(*_: object) -> None:
 def _parse(argv: Sequence[str], main: Callable[..., int | None]) -> list[str]:
     app.define_help_flags()
     if set(argv[1:]) & {f"{dash}{name}" for dash in ("-", "--") for name in ("help", "h", "helpshort")}:
-        _print_help(main)
-        sys.exit(DONE)
+        sys.exit(_piped(lambda: _print_help(main)))
     try:
         return flags.FLAGS(argv)
     except (flags.Error, OSError, UnicodeDecodeError) as error:
@@ -65,15 +64,11 @@ def _print_help(main: Callable[..., int | None]) -> None:
 
 def _guarded(main: Callable[[Sequence[str]], int | None], arguments: list[str]) -> int:
     try:
-        return main(arguments) or DONE
+        return _piped(lambda: main(arguments))
     except UsageError as error:
         return _fail(error, WRONG_FLAGS)
     except FileExistsError as error:
         return _fail(error, WRONG_FLAGS)
-    except BrokenPipeError:
-        # Whoever read the output is gone; Python would complain once more when it empties its buffer at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOTHING_DONE
     except (NothingDone, OSError, ValueError) as error:
         if flags.FLAGS.verbosity > 0:
             traceback.print_exc()
@@ -81,6 +76,18 @@ def _guarded(main: Callable[[Sequence[str]], int | None], arguments: list[str]) 
     except KeyboardInterrupt:
         print("\nstopped by the user; nothing half-written is left.", file=sys.stderr)
         return 130
+
+
+def _piped(work: Callable[[], int | None]) -> int:
+    """Does the work and returns its status, also when whoever read the output is gone."""
+    try:
+        status = work() or DONE
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain once more when it empties its buffer at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOTHING_DONE
+    return status
 
 
 def _fail(error: BaseException, status: int) -> int:

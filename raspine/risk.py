@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from raspine import atomic, clinical, model_identity, outside_json, quoting
 from raspine.inputs import framing, slices, studies
-from raspine.models import inference, network_file
+from raspine.models import float32, inference, network_file
 
 FORMAT = 1
 TASK = "deformity"
@@ -113,6 +113,10 @@ class RiskModel:
     def answering(self, fast: bool, precision: str = "float32") -> "RiskModel":
         """Returns the same network, answering by the fast way or by itself; see `load`."""
         return RiskModel(self.network, self.settings, self.card, fast, precision)
+
+    def as_trained(self) -> "RiskModel":
+        """Returns the network as trained, not folded, in float32."""
+        return RiskModel(float32.twin(self.network), self.settings, self.card)
 
     @property
     def threshold(self) -> float:

@@ -4,12 +4,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from raspine import drawing, landmarker, provenance
+from raspine import drawing, landmarker, model_identity, provenance
 from raspine.landmarker import Landmarker
 from raspine.risk import TASK as RISK_TASK
 from raspine.risk import RiskModel
 from raspine.serving import signatures
 
+_TRAINED = "the networks as trained, in float32"
+_COMPARED = {model_identity.FAST: "the same computation before it was exported"}
 _LIMITS = {
     landmarker.TASK: (
         "One lateral film measures in two dimensions: rotation and a tilted neck change distances.",
@@ -59,7 +61,7 @@ def as_markdown(card: Mapping[str, Any], differences: Mapping[str, float]) -> st
 
     Args:
       card: see `describe`.
-      differences: the largest ones from the model as trained, by output, on the trial requests.
+      differences: see `export.Exported`.
     """
     rules = _rules(card)
     lines = [
@@ -79,7 +81,7 @@ def as_markdown(card: Mapping[str, Any], differences: Mapping[str, float]) -> st
         *(f"- {limit}" for limit in _LIMITS[card["task"]]),
         "- Research use only: no medical device.",
         "",
-        "## Against the model as trained, on random smooth pictures",
+        f"## Against {_COMPARED.get(card['variant'], _TRAINED)}, on random smooth pictures",
         "",
         *(f"- {name}: at most {value:.3g} apart" for name, value in differences.items()),
         "",

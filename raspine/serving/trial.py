@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from raspine import clinical, landmarks, measurement, records, study_records
 from raspine.explanation import gradcam
 from raspine.landmarker import Landmarker
-from raspine.models import float32
 from raspine.risk import RiskModel
 from raspine.serving import signatures
 
@@ -42,15 +41,14 @@ def of_films(model: Landmarker, count: int = 3) -> list[Trial]:
     """Returns a trial of each signature on smooth random films, whose pixels are square, oblong and unknown in turn.
 
     Args:
-      model: as loaded; it answers by its networks as trained, in float32, whatever its way.
+      model: gives the answers that are expected.
       count: of films.
     """
     height, width = model.settings.height, model.settings.width
     images = smooth((count, height + height // 3 + 1, width + width // 5 + 2))
     spacing = np.resize(np.array([[0.2, 0.2], [0.15, 0.25], [np.nan, np.nan]], np.float32), (count, 2))
-    plain = float32_landmarker(model)
     known = [None if np.isnan(mm).any() else (float(mm[0]), float(mm[1])) for mm in spacing]
-    expected = _film_answer(plain, *plain.locate(list(zip(images, known, strict=True))), spacing)
+    expected = _film_answer(model, *model.locate(list(zip(images, known, strict=True))), spacing)
     pngs = _texts([records.encode_image(image) for image in images])
     serialized = _texts([_film_record(image, mm, model.schema.name) for image, mm in zip(images, known, strict=True)])
     verdict = functools.partial(film_verdicts, model.schema)
@@ -63,15 +61,18 @@ def of_films(model: Landmarker, count: int = 3) -> list[Trial]:
 
 
 def of_studies(model: RiskModel, count: int = 3) -> list[Trial]:
-    """Returns a trial of each signature on smooth random slices; see `of_films`."""
+    """Returns a trial of each signature on smooth random slices; see `of_films`.
+
+    The risks beside maps are those of the network in float32, as the maps are.
+    """
     choice, width = model.settings.choice, len(clinical.COLUMNS)
     slices = smooth((count * choice.count, *choice.size)).reshape(count, choice.count, *choice.size)
     spacing = np.full((count, 2), choice.canvas_mm, np.float32)
     values = np.random.default_rng(_SEED).uniform(0, 60, (count, width)).astype(np.float32)
     values[::2, ::2] = np.nan
-    plain = RiskModel(float32.twin(model.network), model.settings, model.card)
-    expected = study_answer(plain, slices, values if model.settings.columns else None)
-    mapped = {**expected, signatures.MAP: study_maps(plain, slices, values)}
+    columns, plain = values if model.settings.columns else None, model.as_trained()
+    expected = study_answer(model, slices, columns)
+    mapped = {**study_answer(plain, slices, columns), signatures.MAP: study_maps(plain, slices, values)}
     extra: dict[str, Any] = {signatures.CLINICAL: values} if model.settings.columns else {}
     pngs = _texts([records.encode_image(one) for one in slices.reshape(-1, *choice.size)]).reshape(count, -1)
     serialized = _texts([_study_record(one, row, model) for one, row in zip(slices, values, strict=True)])
@@ -87,11 +88,6 @@ def of_studies(model: RiskModel, count: int = 3) -> list[Trial]:
         Trial(signatures.GRADCAM_EXAMPLE, records_of, mapped, verdict),
         Trial(signatures.DESCRIBE, {signatures.REQUEST: _texts([b""] * count)}, {}),
     ]
-
-
-def float32_landmarker(model: Landmarker) -> Landmarker:
-    """Returns the networks as trained, not folded, in float32."""
-    return model.answering(fast=False, network=float32.twin)
 
 
 def study_answer(model: RiskModel, slices: NDArray[np.uint16], values: NDArray[np.float32] | None) -> Tensors:

@@ -23,6 +23,9 @@ CASES = {
     "studies_float32": (lambda: study_models.model(columns=("age", "rf")), model_identity.FLOAT32),
     "slices_fast": (lambda: study_models.model(per_slice=True), model_identity.FAST),
 }
+# From the networks as trained in float32, over the size of what an output can be. That of bfloat16 is documented in
+# README, and holds for these untrained networks too.
+BOUNDS = {model_identity.FLOAT32: 1e-5, model_identity.FAST: 0.05}
 BATCHES = (1, 3, 8)
 Answers = list[Mapping[str, NDArray[Any]]]
 
@@ -44,7 +47,8 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     model = make()
     folder = export.write(model, tmp_path_factory.mktemp("models"), request.param, variant).folder
     of = trial.of_films if isinstance(model, landmarker.Landmarker) else trial.of_studies
-    trials = [one for count in BATCHES for one in of(model, count)]
+    plain = model.as_trained()
+    trials = [one for count in BATCHES for one in of(plain, count)]
     loaded = tf.saved_model.load(str(folder)).signatures
     in_process = [_asked(loaded[one.signature], one.inputs) for one in trials]
     in_c = fresh_process.answers(folder, [(one.signature, one.inputs) for one in trials], fresh_process.C)
@@ -62,8 +66,8 @@ def test_every_signature_answers_as_the_model_does(case: Case) -> None:
     assert {one.signature for one in case.trials} == set(wanted)
     for one, here, in_c in zip(case.trials, case.in_process, case.in_c, strict=True):
         if one.signature != signatures.DESCRIBE:
-            verification.differences(one, here, case.variant)
-            verification.differences(one, in_c, case.variant)
+            verification.differences(one, here, BOUNDS[case.variant])
+            verification.differences(one, in_c, BOUNDS[case.variant])
 
 
 def test_float32_answers_lie_within_rounding_and_fast_ones_do_not(case: Case) -> None:
@@ -71,10 +75,9 @@ def test_float32_answers_lie_within_rounding_and_fast_ones_do_not(case: Case) ->
     apart = {}
     for one, in_c in zip(case.trials, case.in_c, strict=True):
         if one.signature in (signatures.DEFAULT, signatures.PNG):
-            found, scales = verification.differences(one, in_c, case.variant), verification.scales(one)
+            found, scales = verification.differences(one, in_c, BOUNDS[case.variant]), verification.scales(one)
             apart |= {name: max(apart.get(name, 0.0), value / scales[name]) for name, value in found.items()}
     assert (max(apart.values()) <= 1e-5) == (case.variant == model_identity.FLOAT32)
-    assert verification.BOUNDS[model_identity.FLOAT32] == 1e-5
 
 
 def test_the_map_is_that_of_tf_keras_vis_whatever_the_variant(case: Case) -> None:
