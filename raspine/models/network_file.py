@@ -9,7 +9,6 @@ import io
 import json
 import math
 import pathlib
-import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,6 +19,7 @@ import keras
 from raspine import quoting
 from raspine.models import (
     layers,  # noqa: F401 - registers the layers that a saved network names
+    plain_zip,
     resnet,  # noqa: F401
     weights_file,
 )
@@ -79,7 +79,7 @@ def load(path: pathlib.Path) -> keras.Model:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except NetworkFileError:
         raise
-    except weights_file.WeightsFileError as error:
+    except (weights_file.WeightsFileError, plain_zip.PlainZipError) as error:
         raise NetworkFileError(str(error)) from error
     except Exception as error:  # Keras raises of many kinds on damaged files, with messages of many lines
         raise NetworkFileError(f"it is damaged, or of another Keras ({type(error).__name__}).") from error
@@ -99,16 +99,10 @@ def _check(path: pathlib.Path) -> None:
 
 
 def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
-    """Refuses any other member, and what could be larger unpacked: Keras compresses nothing."""
+    """Refuses any other member, and what could be larger unpacked."""
     if sorted(one.filename for one in members) != sorted(MEMBERS):
         raise NetworkFileError(f"a .keras file of raspine holds {', '.join(MEMBERS)} and nothing else.")
-    for one in members:
-        if one.compress_type != zipfile.ZIP_STORED or one.flag_bits & 1 or stat.S_ISLNK(one.external_attr >> 16):
-            raise NetworkFileError(
-                f"its member {one.filename} is compressed, encrypted or a link: Keras stores it plain."
-            )
-    if sum(one.file_size for one in members) > size:
-        raise NetworkFileError("its members claim more bytes than the file has.")
+    plain_zip.check(members, size)
     for one in members:
         if one.filename != WEIGHTS and one.file_size > MAX_CONFIGURATION:
             raise NetworkFileError(f"its member {one.filename} has more than {MAX_CONFIGURATION} bytes.")

@@ -11,6 +11,7 @@ A published entry is `<module>.<parameter>`; a layer called `<module>` takes it:
 
 import dataclasses
 import pathlib
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from absl import logging
 
 from raspine import quoting
+from raspine.models import plain_zip
 
 # Checkpoints of PyTorch's training wrappers and of MMPose (0.x and 1.x) put these before the published names.
 _PREFIXES = {
@@ -222,6 +224,17 @@ def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path.name} is not a readable .safetensors file: {quoting.line(error)}.") from error
 
 
+def _check_size(path: pathlib.Path) -> None:
+    """Refuses an archive that grows when it is read: PyTorch compresses nothing."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            plain_zip.check(archive.infolist(), path.stat().st_size)
+    except (zipfile.BadZipFile, NotImplementedError, plain_zip.PlainZipError) as error:
+        raise ValueError(f"{path.name} is damaged, or no archive that PyTorch wrote: {quoting.line(error)}") from error
+
+
 def _read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
         import torch
@@ -229,6 +242,7 @@ def _read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
         raise ImportError(
             f"Reading {path.name} needs PyTorch: pip install 'raspine[torch]', or convert it to .safetensors."
         ) from error
+    _check_size(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from raspine.models import weights_file
 from raspine.training import checkpoints
 
 _WEIGHTS, _AVERAGE = "training.weights.h5", "average.weights.h5"
@@ -126,9 +127,9 @@ class Keeper(keras.callbacks.Callback):
 
     def _take(self, model: keras.Model, checkpoint: checkpoints.Checkpoint) -> None:
         stored = checkpoint.state
-        model.load_weights(checkpoint.folder / _WEIGHTS)
+        _load(model, checkpoint.folder / _WEIGHTS)
         if self._average is not None:
-            self._average.load_weights(checkpoint.folder / _AVERAGE)
+            _load(self._average, checkpoint.folder / _AVERAGE)
         for layer, state in zip(_random_layers(model), stored["random"], strict=True):
             layer.seed_generator.state.assign(state)
         self.position = Position(checkpoint.step, stored["loss_sum"])
@@ -211,6 +212,14 @@ class Keeper(keras.callbacks.Callback):
             "validated": self._validated,
             "random": [np.array(layer.seed_generator.state).tolist() for layer in _random_layers(self.model)],
         }
+
+
+def _load(model: keras.Model, path: pathlib.Path) -> None:
+    try:
+        weights_file.check_path(path)
+    except weights_file.WeightsFileError as error:
+        raise checkpoints.CheckpointError(f"the checkpoint's {path.name} cannot be used: {error}") from error
+    model.load_weights(path)
 
 
 def _bytes(variables: list[Any]) -> int:

@@ -2,6 +2,7 @@ import pathlib
 import re
 import sys
 import types
+import zipfile
 
 import hrnet_reference as reference
 import keras
@@ -215,3 +216,15 @@ def test_pth_that_would_run_code_or_is_damaged(monkeypatch: pytest.MonkeyPatch, 
     _fake_torch(monkeypatch, error)
     with pytest.raises(ValueError, match=r"x\.pth is damaged, or holds more than weights"):
         read_checkpoint("x.pth")
+
+
+def test_pth_that_grows_when_it_is_read_is_not_opened(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = _fake_torch(monkeypatch, {})
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(1 << 20))
+    with pytest.raises(
+        ValueError, match=r"bomb\.pth is damaged, or no archive that PyTorch wrote: a member is compressed"
+    ):
+        read_checkpoint(path)
+    assert not calls
