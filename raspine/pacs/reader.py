@@ -16,6 +16,7 @@ from raspine.pacs import reading_process
 from raspine.pacs.failures import CrashedError, FailedError, OutageError
 from raspine.pacs.instances import Instance
 
+COMMAND = (sys.executable, "-m", reading_process.__name__)
 _LONGEST_ANSWER = 1 << 24  # bytes
 _STARTING = 300.0  # seconds that TensorFlow and the models may take on a busy machine
 _AT_ONCE = 50  # objects fetched by one request, so that its time limit means something
@@ -31,13 +32,14 @@ class Reader:
     Args:
       start: what it needs to know.
       seconds: that a request may take.
+      command: of the process.
 
     Raises:
       StartError: it cannot start.
     """
 
-    def __init__(self, start: reading_process.Start, seconds: float):
-        self._start, self._seconds = start, seconds
+    def __init__(self, start: reading_process.Start, seconds: float, command: Sequence[str] = COMMAND):
+        self._start, self._seconds, self._command = start, seconds, command
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = bytearray()
         self.identities = self._started()
@@ -99,10 +101,9 @@ class Reader:
         process.stdout.close()  # type: ignore[union-attr]
 
     def _started(self) -> dict[str, ModelIdentity]:
-        command = [sys.executable, "-m", reading_process.__name__]
         self._buffer.clear()
         self._process = subprocess.Popen(
-            command,
+            self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # libraries quote what they cannot read
@@ -134,12 +135,12 @@ class Reader:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
             answer = json.loads(self._line(time.monotonic() + seconds))
-        except (OSError, EOFError) as error:
-            self._kill()
-            raise CrashedError("the images made the reading process crash.") from error
         except TimeoutError as error:
             self._kill()
             raise CrashedError(f"the images took longer than {seconds:g} s.") from error
+        except (OSError, EOFError) as error:
+            self._kill()
+            raise CrashedError("the images made the reading process crash.") from error
         except ValueError as error:
             self._kill()
             raise CrashedError("the reading process does not make sense.") from error

@@ -1,0 +1,174 @@
+"""The process that reads images may hang, crash, talk nonsense or want all the memory; the worker goes on."""
+
+import dataclasses
+import http.server
+import pathlib
+import sys
+import threading
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from raspine.model_identity import ModelIdentity
+from raspine.pacs import ledger, loaded_models
+from raspine.pacs.archive import Address
+from raspine.pacs.failures import CrashedError, FailedError, OutageError, RefusedError
+from raspine.pacs.instances import Instance
+from raspine.pacs.reader import Reader, StartError
+from raspine.pacs.reading_process import Start
+from raspine.pacs.sessions import Limits
+from raspine.serving import client, errors
+
+ONE = Instance("1.2", "1.2.3", "1.2.3.4", "1.2.840.10008.5.1.4.1.1.1", "fetched/1/0.dcm")
+IDENTITY = ModelIdentity("films", "1", "ab", "folded")
+
+# A process that obeys: what it is asked for as the series' UID tells it how to behave.
+OBEDIENT = """
+import json, os, sys, time
+identity = {"name": "films", "version": "1", "digest": sys.argv[1], "variant": "folded"}
+print(json.dumps({"ok": {"film": identity}}), flush=True)
+sys.stdin.readline()
+for line in sys.stdin:
+    request = json.loads(line)
+    series = request["instances"][0][1] if "instances" in request else ""
+    if series == "1.1":
+        time.sleep(60)
+    elif series == "1.2":
+        os.abort()
+    elif series == "1.3":
+        print("nonsense", flush=True)
+    elif series == "1.4":
+        print("x" * 20_000_000, flush=True)
+    elif series == "1.5":
+        print(json.dumps({"error": "refused", "reason": "no film."}), flush=True)
+    else:
+        print(json.dumps({"ok": [7] * len(request.get("instances", []))}), flush=True)
+"""
+
+
+@pytest.fixture
+def reader(tmp_path: pathlib.Path) -> Iterator[Reader]:
+    made = Reader(Start(str(tmp_path)), 1.0, (sys.executable, "-c", OBEDIENT, "ab"))
+    yield made
+    made.close()
+
+
+def asked(series: str) -> list[Instance]:
+    return [dataclasses.replace(ONE, series=series)]
+
+
+def test_the_models_are_known_from_the_start(reader: Reader) -> None:
+    assert reader.identities == {ledger.FILM: IDENTITY}
+    assert reader.fetch([ONE] * 120, 1000) == [7] * 120
+
+
+@pytest.mark.parametrize(
+    ("series", "message"),
+    [("1.1", "longer than 1 s"), ("1.2", "crash"), ("1.3", "make sense"), ("1.4", "make sense")],
+)
+def test_a_lost_process_is_replaced(reader: Reader, series: str, message: str) -> None:
+    with pytest.raises(CrashedError, match=message):
+        reader.fetch(asked(series), 1000)
+    assert not reader.is_alive()
+    assert reader.fetch([ONE], 1000) == [7]
+
+
+def test_what_the_process_refuses_is_refused_and_it_stays(reader: Reader) -> None:
+    with pytest.raises(RefusedError, match=r"^no film\.$"):
+        reader.fetch(asked("1.5"), 1000)
+    assert reader.is_alive()
+
+
+def test_a_model_that_was_replaced_meanwhile_stops_everything(reader: Reader) -> None:
+    reader._command = (*reader._command[:-1], "cd")
+    reader.close()
+    with pytest.raises(OutageError, match="restart the worker"):
+        reader.fetch([ONE], 1000)
+
+
+def test_a_process_that_does_not_start_says_why(tmp_path: pathlib.Path) -> None:
+    silent = (sys.executable, "-c", "pass")
+    with pytest.raises(StartError, match="crash"):
+        Reader(Start(str(tmp_path)), 1.0, silent)
+
+
+def test_a_bomb_is_refused_by_the_real_process_which_lives_on(tmp_path: pathlib.Path) -> None:
+    bomb = deflated_bomb(3 << 28)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), serving(bomb))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    address = Address(f"http://127.0.0.1:{server.server_address[1]}/web", limits=Limits(max_bytes=16 << 20))
+    start = Start(str(tmp_path), archive=dataclasses.asdict(address), memory_bytes=1 << 30)
+    reader = Reader(start, 60.0)
+    try:
+        with pytest.raises((RefusedError, FailedError), match=r"memory|cannot be read"):
+            reader.fetch([ONE], 1 << 30)
+        assert reader.is_alive()
+        reader.ping()
+    finally:
+        reader.close()
+        server.shutdown()
+        server.server_close()
+
+
+def deflated_bomb(size: int) -> bytes:
+    """Returns a deflated DICOM file (PS3.5 A.5) whose data set grows to so many bytes."""
+    uid = b"1.2.840.10008.1.2.1.99"
+    meta = b"\x02\x00\x10\x00UI" + len(uid).to_bytes(2, "little") + uid
+    head = b"\x02\x00\x00\x00UL\x04\x00" + len(meta).to_bytes(4, "little")
+    squeeze = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = squeeze.compress(b"\xe0\x7f\x10\x00OW\0\0" + (size & 0xFFFFFFFE).to_bytes(4, "little"))
+    zeros = bytes(1 << 24)
+    for _ in range(size >> 24):
+        data += squeeze.compress(zeros)
+    return b"\0" * 128 + b"DICM" + head + meta + data + squeeze.flush()
+
+
+def serving(part: bytes) -> type[http.server.BaseHTTPRequestHandler]:
+    body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part + b"\r\n--b--"
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", 'multipart/related; type="application/dicom"; boundary=b')
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    return Handler
+
+
+def test_a_served_risk_model_explains_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Remote:
+        identity = IDENTITY
+
+        def cut(self, pixels: np.ndarray) -> np.ndarray:
+            return pixels[..., 1:3, 1:3]
+
+        def gradcam(self, pixels: np.ndarray) -> np.ndarray:
+            return np.array([[[0.0, 2.0], [1.0, 4.0]]], np.float32)[: len(pixels)]
+
+    monkeypatch.setattr(client, "risk_model", lambda endpoint: Remote())
+    models = loaded_models.Models(Start("", risk_endpoint="grpc://127.0.0.1:1/risk"))
+    pixels = np.arange(2 * 4 * 4, dtype=np.uint16).reshape(2, 4, 4)
+    shown, maps = models.explain(pixels)
+    assert shown.tolist() == pixels[:, 1:3, 1:3].tolist()
+    assert maps.tolist() == [[0.0, 0.5], [0.25, 1.0]]
+    with pytest.raises(OutageError, match="UNAVAILABLE"):
+        models.ping()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("UNAVAILABLE", OutageError), ("DEADLINE_EXCEEDED", OutageError), ("INVALID_ARGUMENT", RefusedError),
+        ("INTERNAL", FailedError), ("NOT_FOUND", FailedError),
+    ],
+)  # fmt: skip
+def test_what_a_server_says_decides_who_waits(code: str, kind: type[Exception]) -> None:
+    assert type(loaded_models.translated(errors.of_code(code, "why"))) is kind
