@@ -8,12 +8,14 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 
 from fuzz import ROOT, child, findings, oracle
 
 _START_SECONDS = 600  # a busy machine takes long to import TensorFlow under instrumentation
+_MEMORY = pathlib.Path("/dev/shm")  # the readers' files live for milliseconds
 _NOTES = {
     70: "a reader hung for more than a minute",
     71: "a reader took more memory than the limit",
@@ -59,8 +61,9 @@ def run(name: str, folder: pathlib.Path, seconds: float, seed: int, told: Callab
     left = seconds
     while left > 1:
         before = dataclasses.replace(total)
-        started = _Child(name, folder, left, seed + total.deaths)
-        status = started.watch(total, before, told)
+        with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as scratch:
+            started = _Child(name, folder, left, seed + total.deaths, scratch)
+            status = started.watch(total, before, told)
         left -= started.seconds
         if status == 0:
             break
@@ -81,10 +84,11 @@ def _death(status: int) -> oracle.FaultError:
 
 
 class _Child:
-    def __init__(self, name: str, folder: pathlib.Path, seconds: float, seed: int) -> None:
+    def __init__(self, name: str, folder: pathlib.Path, seconds: float, seed: int, scratch: str) -> None:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))),
+            "TMPDIR": scratch,
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "CUDA_VISIBLE_DEVICES": "-1",
         }

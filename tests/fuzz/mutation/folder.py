@@ -5,6 +5,7 @@ import random
 import struct
 from collections.abc import Callable, Mapping
 
+_MOST = 40  # files
 Mutator = Callable[[bytes, random.Random], bytes]
 
 
@@ -20,7 +21,7 @@ def unpack(data: bytes) -> dict[str, bytes]:
     """Returns the files in some bytes as far as these go; names are made plain ones."""
     files: dict[str, bytes] = {}
     place = 0
-    while place + 2 <= len(data):
+    while place + 2 <= len(data) and len(files) < _MOST:
         (size,) = struct.unpack_from("<H", data, place)
         name = data[place + 2 : place + 2 + size].decode("latin-1")
         place += 2 + size

@@ -44,7 +44,7 @@ MODULES = {
     "risk": "models",
     "safetensors": "weights",
     "pth": "weights",
-    "imagenet": "weights",
+    "hdf5": "weights",
     "rest_body": "requests",
     "grpc_body": "requests",
     "rest_answer": "requests",

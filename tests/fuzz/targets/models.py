@@ -6,6 +6,7 @@ import tempfile
 import conftest
 import keras
 import study_models
+import study_shards
 
 from fuzz.mutation import archives, folder
 from fuzz.targets import Target
@@ -17,7 +18,22 @@ def _landmarker_seed() -> dict[str, bytes]:
 
 
 def _risk_seed() -> dict[str, bytes]:
-    return {"plain": _packed(study_models.model()), "clinical": _packed(study_models.model(columns=("age",)))}
+    return {"plain": _packed(_risk(())), "clinical": _packed(_risk(("age",)))}
+
+
+def _risk(columns: tuple[str, ...]) -> risk.RiskModel:
+    """A network of a few layers: Keras takes seconds to read a ResNet."""
+    side = study_models.SIDE
+    images = keras.Input((side, side, study_models.COUNT), name="image")
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(images))
+    inputs, joined = [images], pooled
+    if columns:
+        inputs.append(keras.Input((2 * len(columns),), name="clinical"))
+        joined = keras.layers.Concatenate()([pooled, inputs[1]])
+    network = keras.Model(inputs if columns else images, keras.layers.Dense(1)(joined))
+    scale = tuple((50.0, 10.0) for _ in columns)
+    settings = risk.Settings(study_shards.choice(study_shards.SIDE), side, side, columns, scale)
+    return risk.RiskModel(network, settings, {"validation": {"val_threshold": 0.4}})
 
 
 def _packed(model: landmarker.Landmarker | risk.RiskModel) -> bytes:

@@ -274,3 +274,19 @@ def test_frame_that_asks_for_too_much_memory_is_refused_before_decoding():
     frame[start + 6 : start + 14] = b"\x00\x01\x00\x00" * 2
     with pytest.raises(FilmError, match="65536"):
         stored(encapsulated(J2K, bytes(frame), dataset))
+
+
+def test_jpeg_2000_beyond_what_is_decoded_in_time_is_refused(monkeypatch):
+    monkeypatch.setattr(decode, "MAX_JPEG2000_PIXELS", 1000)
+    with pytest.raises(FilmError, match=r"JPEG 2000 frame has at most 1000 pixels. Received: 48 x 37"):
+        stored(compressed(J2K, picture(), 12))
+    stored(compressed(JLS, picture(), 12))
+
+
+def test_a_jpeg_of_more_scans_than_any_encoder_writes_is_refused():
+    dataset = pydicom.dcmread(DATA / "jpeg_baseline_50.dcm")
+    frame = pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
+    start = frame.index(b"\xff\xda")
+    scans = frame[:start] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00" * 64 + frame[start:]
+    with pytest.raises(FilmError, match="at most 64 scans"):
+        stored(encapsulated(dataset.file_meta.TransferSyntaxUID, scans, dataset))

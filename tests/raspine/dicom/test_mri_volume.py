@@ -452,3 +452,12 @@ def test_nifti_without_orientation_is_refused(tmp_path: pathlib.Path) -> None:
     path.write_bytes(data)
     with pytest.raises(volume.VolumeError, match="no orientation"):
         volume.read_nifti(path)
+
+
+def test_more_voxels_than_any_scanner_makes_are_refused_before_decoding(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volume, "MAX_VOXELS", 500)
+    monkeypatch.setattr(volume.plane_values, "read", None)  # would fail if it were called
+    with pytest.raises(volume.VolumeError, match=r"at most 500 voxels\. Received: 7 x 9 x 8"):
+        read(written(tmp_path))
