@@ -47,7 +47,8 @@ def main(argv: Sequence[str]) -> None:
         facts, load = _measured(model, requests)
         atomic.write_json(folder / "load.json", facts)
         if len(load.latencies):
-            load_chart.draw(load.latencies, _summary(facts), folder / "load.png")
+            title = f"{facts['throughput_per_s']:.1f} answers/s, {100 * facts['ratio']:.0f} % of bare calls"
+            load_chart.draw(load.latencies, f"{_CLIENTS.value} clients: {title}", folder / "load.png")
     if not len(load.latencies):
         raise program.NothingDone(f"no answer in {load.seconds:.0f} s: {facts['errors']}, see {_OUTPUT_DIR.value}.")
     print(f"{_summary(facts)}: {_OUTPUT_DIR.value}")

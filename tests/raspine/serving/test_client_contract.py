@@ -245,7 +245,7 @@ ARRAYS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "a colour PNG": ("serve_png", pictured(COLOUR), INVALID, "a PNG is grey"),
     "a PNG of one bit": ("serve_png", pictured(PNG[:24] + b"\x01" + PNG[25:]), INVALID, "8 or 16 bit"),
     "a PNG that claims to be huge": ("serve_png", pictured(claiming(60_000, 60_000)), INVALID, "20000 pixels a side"),
-    "a PNG that claims many pixels": ("serve_png", pictured(claiming(20_000, 20_000)), INVALID, "in all: (width, height)"),
+    "a PNG that claims many pixels": ("serve_png", pictured(claiming(20_000, 20_000)), INVALID, "(width, height)"),
     "a PNG without pixels": ("serve_png", pictured(claiming(0, 90)), INVALID, "pixels a side"),
     "one good and one bad picture": ("serve_png", pictured(PNG, PNG[:-60]), INVALID, "PNG"),
     "more pictures than spacings": ("serve_png", {**pictured(PNG, PNG), "pixel_spacing": SPACING}, INVALID, "as many"),
