@@ -66,6 +66,7 @@ def run(work: pathlib.Path, results: pathlib.Path, plan: Plan) -> None:
     _evaluate(work, model, plan)
     _predict(work, model, plan)
     _collect(work, results)
+    steps.run("exporting a SavedModel", "experiments.export", model, f"--output_dir={results / 'export'}")
     steps.report(results)
 
 
