@@ -27,6 +27,7 @@ import contextlib
 import os
 import pathlib
 import signal
+import sqlite3
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
@@ -36,6 +37,7 @@ from experiments import folder_lock, pacs_flags
 from raspine import program
 from raspine.pacs import audit, database, health, ledger, pseudonym_key
 from raspine.pacs.archive import Archive
+from raspine.pacs.arrivals import Arrivals
 from raspine.pacs.course import Partners, PauseError
 from raspine.pacs.database import Database
 from raspine.pacs.incoming import Incoming
@@ -63,7 +65,7 @@ def main(argv: Sequence[str]) -> None:
         if _LIST_DEAD.value or _RETRY_DEAD.value:
             print(_dead(desk))
             return
-        with contextlib.closing(Reader(asked.start, asked.job_seconds)) as reader:
+        with contextlib.closing(_reader(asked)) as reader:
             if _DRY_RUN.value:
                 print(_preview(desk, reader, asked))
             elif _ONCE.value:
@@ -85,6 +87,15 @@ def _desk(folder: pathlib.Path) -> Iterator[Desk]:
         yield Desk(folder, opened, audit.Log(folder), pseudonym_key.load(folder))
 
 
+def _reader(asked: pacs_flags.Request) -> Reader:
+    """Starts the process that reads images; SIGTERM while it loads models ends the program with 0 too."""
+    try:
+        return Reader(asked.start, asked.job_seconds)
+    except KeyboardInterrupt:
+        print("stopped before it began to work.")
+        raise SystemExit(program.DONE) from None
+
+
 def _dead(desk: Desk) -> str:
     """Lists the dead jobs, opens them again when that is asked for, and returns the last line."""
     jobs = Ledger(desk.database)
@@ -103,8 +114,6 @@ def _preview(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
     if asked.archive is None:
         raise program.UsageError("--dry_run looks at --dicomweb_url: give it.")
     models = {kind: one.digest for kind, one in reader.identities.items()}
-    from raspine.pacs.arrivals import Arrivals
-
     watcher = Watcher(desk.folder, Ledger(desk.database), Arrivals(desk.database), asked.window, models, _silent)
     plans = watcher.preview(Archive(asked.archive))
     for plan in plans:
@@ -124,6 +133,8 @@ def _once(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
             worker.once()
         except PauseError as pause:
             raise program.NothingDone(f"{pause.partner}: {pause}") from pause
+        except sqlite3.Error as error:
+            raise program.NothingDone(f"the database in '{desk.folder}': {error}.") from error
     return _summary(worker, desk)
 
 

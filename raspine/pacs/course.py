@@ -5,6 +5,7 @@ the same: files are replaced, and results have the same UIDs and bytes until the
 """
 
 import dataclasses
+import errno
 import pathlib
 import random
 import shutil
@@ -21,6 +22,7 @@ from raspine.pacs.instances import Instance
 from raspine.pacs.ledger import Job, Ledger
 
 FETCHED_FOLDER, RESULTS_FOLDER = "fetched", "results"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _CRASHES = 2  # a second time is no accident
 
 
@@ -138,6 +140,10 @@ class Course:
             self._judge_outage(job, partner, str(error))
         except FailedError as error:
             self._fail(job, str(error), isinstance(error, CrashedError))
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise PauseError(metrics.STATE, f"{error.strerror}.") from error
+            self._fail(job, f"a file of the job: {error.strerror or type(error).__name__}.", False)
         after = self._jobs.job(job.number)
         if after.state in (ledger.SENT, ledger.REFUSED):
             self._clear(job, sources)

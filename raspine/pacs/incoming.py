@@ -1,5 +1,6 @@
 """The folder of objects received: names of our own, files that are whole, never more than the disk may hold."""
 
+import contextlib
 import dataclasses
 import io
 import os
@@ -7,6 +8,7 @@ import pathlib
 import secrets
 import shutil
 import warnings
+from collections.abc import Iterator
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -71,8 +73,9 @@ class Incoming:
         if held + coming > self._max_bytes or shutil.disk_usage(self._state).free < coming + _SPARE:
             raise FullError("no room for another object.")
 
-    def write(self, received: Received) -> Instance:
-        """Writes an object durably and returns it with its file.
+    @contextlib.contextmanager
+    def written(self, received: Received) -> Iterator[Instance]:
+        """Writes an object durably and yields it with its file, which goes again when the block fails.
 
         Raises:
           UnknownError: its header and its message do not name the same object, or a UID is none.
@@ -88,7 +91,11 @@ class Incoming:
             stream.flush()
             os.fsync(stream.fileno())
         atomic.sync((self._state / name).parent)
-        return dataclasses.replace(found, file=name, size=(self._state / name).stat().st_size)
+        try:
+            yield dataclasses.replace(found, file=name, size=(self._state / name).stat().st_size)
+        except BaseException:
+            (self._state / name).unlink(missing_ok=True)
+            raise
 
 
 def identified(received: Received) -> Instance:

@@ -10,7 +10,7 @@ from raspine.model_identity import ModelIdentity
 from raspine.pacs import audit, ledger
 
 FETCH, ANSWER, SEND, POLL = STEPS = ("fetch", "answer", "send", "poll")
-ARCHIVE, DESTINATION, MODEL = PARTNERS = ("archive", "destination", "model")
+ARCHIVE, DESTINATION, MODEL, STATE = PARTNERS = ("archive", "destination", "model", "state_folder")
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 
 

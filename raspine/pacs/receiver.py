@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -155,9 +156,9 @@ class Receiver:
             # One after another, so that two objects do not take the same room.
             with self._writing:
                 self._incoming.check_room(self._hooks.held(), len(data))
-                instance = self._incoming.write(Received(event.file_meta, data))
-                self._hooks.take(instance)
-        except (FullError, OSError):
+                with self._incoming.written(Received(event.file_meta, data)) as instance:
+                    self._hooks.take(instance)
+        except (FullError, OSError, sqlite3.Error):
             return self._refused(OUT_OF_RESOURCES, "no room for another object")
         except UnknownError as error:
             return self._refused(DOES_NOT_MATCH, str(error))

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import random
+import sqlite3
 import threading
 import time
 from typing import Any
@@ -19,7 +20,9 @@ from raspine.pacs.ledger import Job, Ledger
 from raspine.pacs.pseudonym_key import Key
 from raspine.pacs.watching import Watcher, Window
 
-_PAUSE_FIRST, _PAUSE_LONGEST = 1.0, 60.0  # seconds
+_PAUSE_FIRST, _PAUSE_LONGEST = 1.0, 30.0  # seconds
+# What a step in a state proves to be there; fetching may have had its files already.
+_PROVEN = {ledger.FETCHED: metrics.MODEL, ledger.ANSWERED: metrics.DESTINATION}
 _IDLE = 60.0  # after which partners are asked whether they are still there
 
 
@@ -69,9 +72,10 @@ class Worker:
         self._course = Course(desk.folder, self.jobs, partners, bounds, self._tell, self.metrics, self._draw)
         self._wake = threading.Event()
         self._stopping = False
-        self._next_poll = self._paused_until = self._last_contact = 0.0
+        self._next_poll = self._paused_until = 0.0
+        self._last_greeting = -_IDLE
         self._pauses = 0
-        self._lost = ""
+        self._lost: set[str] = set()
         self.jobs.adopt(models)
         self._sweep()
 
@@ -85,7 +89,7 @@ class Worker:
         self.tell(audit.STARTED)
         while not self._stopping:
             self._wake.clear()
-            if not self._turn() and not self._stopping:
+            if not self._turned() and not self._stopping:
                 self._wake.wait(self._wait())
         self.tell(audit.STOPPED)
 
@@ -97,7 +101,7 @@ class Worker:
         """
         self._look(patient=False)
         if self._lost:
-            raise PauseError(self._lost, "the archive cannot be asked.")
+            raise PauseError(metrics.ARCHIVE, "it cannot be asked.")
         self._watcher.take_arrivals(patient=False)
         while not self._stopping and (job := self.jobs.next()):
             self._carry(job)
@@ -125,12 +129,22 @@ class Worker:
             self.metrics.stands(counts, waiting + arrived, self.jobs.bytes_held())
         except Exception:  # whatever is wrong with the database, the page says so
             return Status({"database": False}, {})
-        checks = {"database": True} | {name: name != self._lost for name in metrics.PARTNERS}
+        checks = {"database": True} | {name: name not in self._lost for name in metrics.PARTNERS}
         facts = {**{f"jobs {state}": count for state, count in counts.items()}, "objects in no job yet": arrived}
         return Status(checks, facts)
 
+    def _turned(self) -> bool:
+        """Does one thing; returns whether there was one. Pauses when a partner or the state folder fails."""
+        try:
+            return self._turn()
+        except PauseError as pause:
+            self._pause(pause.partner)
+        except (OSError, sqlite3.Error):  # a full disk, mostly
+            self.metrics.outage(metrics.STATE)
+            self._pause(metrics.STATE)
+        return False
+
     def _turn(self) -> bool:
-        """Does one thing; returns whether there was one."""
         self._watcher.take_arrivals()
         now = time.monotonic()
         if now < self._paused_until:
@@ -138,21 +152,19 @@ class Worker:
         if self._poll_seconds and now >= self._next_poll:
             self._look()
             self._next_poll = time.monotonic() + self._poll_seconds
-        try:
-            if job := self.jobs.next():
-                self._carry(job)
-                self._reached()
-                return True
-            if now > self._last_contact + _IDLE:
-                self._greet()
-        except PauseError as pause:
-            self._pause(pause.partner)
+        if job := self.jobs.next():
+            self._carry(job)
+            return True
+        if self._lost or now > self._last_greeting + _IDLE:
+            self._greet()
         return False
 
     def _carry(self, job: Job) -> None:
         """Takes a job as far as it goes now."""
         while True:
             after = self._course.step(job)
+            if job.state in _PROVEN:
+                self._reached(_PROVEN[job.state])
             if after.state == job.state or after.state not in ledger.OPEN:
                 return
             job = after
@@ -163,13 +175,14 @@ class Worker:
         try:
             with self.metrics.timed(metrics.POLL):
                 self._watcher.look(self._partners.source, patient)
-            self._reached()
+            self._reached(metrics.ARCHIVE, metrics.STATE)
         except (OutageError, FailedError):
             self.metrics.outage(metrics.ARCHIVE)
             self._pause(metrics.ARCHIVE)
 
     def _greet(self) -> None:
-        """Asks partners that had nothing to do for a while whether they are there."""
+        """Asks partners, which may have had nothing to do for a while, whether they are there."""
+        self._last_greeting = time.monotonic()
         for partner, ping in (
             (metrics.DESTINATION, self._partners.destination.ping),
             (metrics.MODEL, self._partners.reader.ping),
@@ -179,20 +192,29 @@ class Worker:
             except (OutageError, FailedError) as error:
                 self.metrics.outage(partner)
                 raise PauseError(partner, str(error)) from error
-        self._reached()
+            self._reached(partner, metrics.STATE)
 
-    def _reached(self) -> None:
-        self._lost, self._pauses, self._last_contact = "", 0, time.monotonic()
+    def _reached(self, *partners: str) -> None:
+        self._lost -= {*partners}
+        if not self._lost:
+            self._pauses = 0
 
     def _pause(self, partner: str) -> None:
-        self._lost, self._pauses = partner, self._pauses + 1
+        self._lost.add(partner)
+        self._pauses += 1
         wait = backoff.seconds(self._pauses, self._draw, _PAUSE_FIRST, _PAUSE_LONGEST)
         self._paused_until = time.monotonic() + wait
 
     def _wait(self) -> float:
         """Returns for how many seconds there is nothing to do."""
+        try:
+            return self._rest()
+        except sqlite3.Error:
+            return _PAUSE_FIRST
+
+    def _rest(self) -> float:
         now, today = time.monotonic(), time.time()
-        times = [self._last_contact + _IDLE - now]
+        times = [self._last_greeting + _IDLE - now]
         if self._poll_seconds:
             times.append(self._next_poll - now)
         if (due := self.jobs.next_due()) is not None:

@@ -1,5 +1,6 @@
 """The worker as a user starts it, beside a real Orthanc, with tiny models."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -24,6 +25,9 @@ from experiments import local_workers
 from raspine import landmarker, reading, risk, study_reading
 from raspine.dicom import film as film_reader
 from raspine.dicom_results import read_back
+from raspine.pacs import ledger
+from raspine.pacs.database import Database
+from raspine.pacs.instances import Instance
 
 CALLERS = f"{orthanc.CALLER},{orthanc.TITLE}"
 SECONDS = 30  # within which a report must be there
@@ -234,7 +238,8 @@ def test_the_health_page_says_how_things_stand(site: Site) -> None:
         return requests.get(site.health + path, timeout=10)
 
     assert (get("/healthz").status_code, get("/healthz").text) == (200, "alive\n")
-    assert get("/readyz").json() == {"database": "ok", "archive": "ok", "destination": "ok", "model": "ok"}
+    names = ("database", "archive", "destination", "model", "state_folder")
+    assert get("/readyz").json() == dict.fromkeys(names, "ok")
     figures = get("/metrics").text
     sent_jobs = sum(event["event"] == "sent" for event in events(site))
     assert f'raspine_pacs_jobs{{state="sent"}} {float(sent_jobs)}' in figures
@@ -275,22 +280,70 @@ def test_an_archive_that_goes_away_and_comes_back_costs_nothing(site: Site, film
     assert not [event for event in events(site) if event["event"] in ("failed", "dead")]
 
 
-def test_sigterm_ends_it_and_the_next_run_repeats_nothing(site: Site, start_many: Callable) -> None:
+def test_sigterm_lets_the_job_under_way_end_and_the_next_run_repeats_nothing(
+    site: Site, film: Callable, start_many: Callable, model_directory: pathlib.Path
+) -> None:
     orthanc.until(SECONDS, lambda: not list((site.state / "incoming").iterdir()))
-    before = sorted(one["SOPInstanceUID"] for one in site.archive.listed())
-    jobs = len(events(site))
+    before = len(events(site))
+    site.archive.stow(sent(film(7)))
+    orthanc.until(SECONDS, lambda: "planned" in [event["event"] for event in events(site)[before:]])
     site.process.send_signal(signal.SIGTERM)
     output, _ = site.process.communicate(timeout=60)
     assert site.process.returncode == 0, output
+    assert [event["event"] for event in events(site)[before:]] in (
+        ["planned", "fetched", "answered", "sent", "stopped"], ["planned", "stopped"],
+    )  # fmt: skip
     assert "Traceback" not in output
     assert not any(word in output for word in IDENTIFIERS)
     assert "research use only" in output.splitlines()[-1]
-    results = start_many("experiments.pacs_worker", [[*site.flags, "--once"]])
-    assert results[0][0] == 0, results
-    assert sorted(one["SOPInstanceUID"] for one in site.archive.listed()) == before
-    assert [event["event"] for event in events(site)[jobs:]] == ["stopped"]
+    other = [
+        flag for flag in site.flags if not flag.startswith(("--state_dir", "--risk_model"))
+    ] + [f"--state_dir={site.state.parent / 'other'}", "--dry_run"]  # fmt: skip
+    once, again, preview = start_many(
+        "experiments.pacs_worker", [[*site.flags, "--once"], [*site.flags, "--list_dead"], other]
+    )
+    assert [status for status, _, _ in (once, again, preview)] == [0, 0, 0], (once, again, preview)
+    reports = [read_back.read(one).sources for one in site.archive.reports()]
+    assert len(reports) == len(set(reports)) == 7
     left = {path.name for path in site.state.rglob("*") if path.is_file()}
     assert left == {".lock", "audit.jsonl", "jobs.sqlite3", "pseudonym.key"}
+    assert again[1].strip() == "0 jobs were given up; --retry_dead tries them again."
+    # To a worker that did not make it, our picture is a capture that may be a film, until it is read.
+    films = len(site.archive.listed("DX")) + 1
+    assert f"{films} films and 0 MRI studies would be read, " in preview[1].splitlines()[-1]
+    assert not any(word in text for text in (once[1], preview[1]) for word in IDENTIFIERS)
+
+
+def test_given_up_jobs_are_listed_and_opened_again(tmp_path: pathlib.Path, start_many: Callable) -> None:
+    state = tmp_path / "state"
+    state.mkdir(0o700)
+    with contextlib.closing(Database(state / "jobs.sqlite3")) as opened:
+        jobs = ledger.Ledger(opened)
+        one = Instance("1.2", "1.2.826.0.1.3680043.8.498.1", "1.2.826.0.1.3680043.8.498.2", "1.2.840")
+        (job,) = jobs.add([ledger.Plan(ledger.FILM, "1.2", one.sop, "", "m", (one,))])
+        jobs.buried(job, "the images took longer than 1 s.")
+    lines = [[f"--state_dir={state}", flag] for flag in ("--list_dead", "--retry_dead", "--list_dead")]
+    listed, retried, after = start_many("experiments.pacs_worker", lines)
+    assert (listed[0], retried[0], after[0]) == (0, 0, 0)
+    assert "given up when new: the images took longer than 1 s." in listed[1]
+    assert not any(word in listed[1] for word in IDENTIFIERS)
+    assert retried[1].splitlines()[-1] == "1 jobs are open again; the next run of the worker takes them."
+    assert after[1].startswith("0 jobs")
+    assert '"event": "retried"' in (state / "audit.jsonl").read_text()
+
+
+def test_the_example_of_the_flags_is_taken_as_it_stands(tmp_path: pathlib.Path, start_many: Callable) -> None:
+    example = (ROOT / "experiments/serving/pacs_worker.flags").read_text()
+    for name in ("ca.pem", "pacs.credentials"):
+        (tmp_path / name).touch(0o600)
+        (tmp_path / name).write_text("Bearer token")
+    (tmp_path / "flags").write_text(
+        example.replace("/etc/raspine", str(tmp_path)).replace("/var/lib/raspine/pacs", str(tmp_path / "state"))
+    )
+    ((status, output, errors),) = start_many(
+        "experiments.pacs_worker", [[f"--flagfile={tmp_path / 'flags'}", "--list_dead"]]
+    )
+    assert (status, errors) == (0, ""), output
 
 
 WRONG = [
