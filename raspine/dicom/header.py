@@ -18,6 +18,11 @@ warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 logging.getLogger("pydicom").setLevel(logging.ERROR)
 
 
+MAX_ITEMS = 200_000  # of sequences; Enhanced MR has some ten a frame
+MAX_SEQUENCE_BYTES = 1 << 23
+ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # (FFFE,E000), little and big endian (PS3.5 7.5)
+
+
 class FilmError(ValueError):
     """A file is no film that can be read; the one-line message names the tag, the value and the rule."""
 
@@ -47,7 +52,10 @@ def values(dataset: Dataset, keyword: str) -> tuple[Any, ...]:
     try:
         if keyword not in dataset:
             return ()
+        _check_sequence(dataset, keyword)
         value = dataset[keyword].value
+    except FilmError:
+        raise
     except Exception as error:  # pydicom converts lazily and raises of many kinds on damaged values
         raise FilmError(f"{name(keyword)} cannot be read: {received(_raw(dataset, keyword))}.") from error
     if value is None or (isinstance(value, str | bytes | Sequence) and len(value) == 0):
@@ -115,6 +123,15 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
         return tuple(item for item in values(dataset, keyword) if isinstance(item, Dataset))
     except FilmError:
         return ()
+
+
+def _check_sequence(dataset: Dataset, keyword: str) -> None:
+    """Refuses a sequence that pydicom has not parsed yet and that holds more than any image's."""
+    raw = getattr(dataset.get_item(Tag(keyword)), "value", None)
+    if not isinstance(raw, bytes) or not keyword.endswith("Sequence"):
+        return
+    if len(raw) > MAX_SEQUENCE_BYTES or sum(raw.count(tag) for tag in ITEM_TAGS) > MAX_ITEMS:
+        raise FilmError(f"{name(keyword)} holds more than any image's. Received: {len(raw)} bytes.")
 
 
 def _raw(dataset: Dataset, keyword: str) -> str:

@@ -49,6 +49,8 @@ def read(dataset: Dataset, item: Dataset, signed: bool) -> Lut:
     entries, first, bits = (int(value) for value in descriptor)
     if not 8 <= bits <= 16:
         raise header.FilmError(f"{header.name('LUTDescriptor')}: bits must be 8 to 16. Received: {bits}.")
+    if not -(1 << 15) <= first < 1 << 16:
+        raise header.FilmError(f"{header.name('LUTDescriptor')}: the first value must have 16 bits. Received: {first}.")
     first = first - (1 << 16) if signed and first >= 1 << 15 else first
     return Lut(_entries(dataset, item, entries % (1 << 16) or 1 << 16), first, bits)
 

@@ -5,7 +5,7 @@ import os
 import pathlib
 import stat
 import warnings
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -152,9 +152,14 @@ def _read(path: pathlib.Path, stream: BinaryIO) -> Found:
 
 
 def _header(stream: BinaryIO) -> Dataset:
+    bounded: Any = parse.BoundedStream(stream)
     try:
-        return pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=[*_TAGS])
+        return pydicom.dcmread(bounded, stop_before_pixels=True, force=True, specific_tags=[*_TAGS])
+    except header.FilmError:
+        raise
     except Exception as error:  # a damaged file makes pydicom raise of many kinds
+        if isinstance(error.__context__, header.FilmError):  # pydicom makes an OSError of what its stream raises
+            raise error.__context__ from error
         raise header.FilmError(f"the DICOM file is damaged: {type(error).__name__} while reading it.") from error
 
 

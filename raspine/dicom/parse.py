@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from typing import Any, BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -18,8 +19,38 @@ from pydicom.uid import (
 from raspine.dicom import header
 
 MAX_INFLATED_BYTES = 1 << 29
+MAX_READS = 1_000_000  # of elements' heads and values; Enhanced MR of a thousand frames takes 150,000
 _PREAMBLE = 132
 _LONG_LENGTHS = (b"OB", b"OW", b"UN", b"SQ", b"UT", b"OF", b"OD", b"UC", b"UR")
+
+
+class BoundedStream:
+    """A stream that ends in an error when it is read in more pieces than a header of images has.
+
+    An empty element takes 8 bytes of a file, and thousands of times the work and memory of a byte of pixels.
+
+    Args:
+      stream: where the bytes come from.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._reads, self._items = stream, 0, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Returns the next bytes.
+
+        Raises:
+          FilmError: there were too many before.
+        """
+        data = self._stream.read(size)
+        self._reads += 1
+        self._items += data[:4] in header.ITEM_TAGS
+        if self._reads > MAX_READS or self._items > header.MAX_ITEMS:
+            raise header.FilmError("the header has more elements than any image's.")
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def is_dicom(head: bytes) -> bool:
@@ -41,13 +72,20 @@ def parse(data: bytes) -> Dataset:
     if not is_dicom(data[:_PREAMBLE]):
         raise header.FilmError("not a DICOM, PNG or JPEG file: neither 'DICM' at byte 128 nor a known start.")
     try:
-        dataset = _inflated(data) if _is_deflated(data) else pydicom.dcmread(io.BytesIO(data), force=True)
+        dataset = _inflated(data) if _is_deflated(data) else _read(data)
         _complete(dataset)
     except header.FilmError:
         raise
     except Exception as error:  # a damaged file makes pydicom raise of many kinds, RecursionError among them
+        if isinstance(error.__context__, header.FilmError):  # pydicom makes an OSError of what its stream raises
+            raise error.__context__ from error
         raise header.FilmError(f"the DICOM file is damaged: {type(error).__name__} while reading it.") from error
     return dataset
+
+
+def _read(data: bytes) -> Dataset:
+    stream: Any = BoundedStream(io.BytesIO(data))
+    return pydicom.dcmread(stream, force=True)
 
 
 def _is_bare(head: bytes) -> bool:
@@ -72,7 +110,8 @@ def _inflated(data: bytes) -> Dataset:
         raise header.FilmError(f"the deflated file grows beyond {MAX_INFLATED_BYTES} bytes: no film does.")
     if not inflater.eof:
         raise header.FilmError("the deflated DICOM file is truncated: its compressed stream does not end.")
-    dataset = read_dataset(io.BytesIO(plain), is_implicit_VR=False, is_little_endian=True)
+    stream: Any = BoundedStream(io.BytesIO(plain))
+    dataset = read_dataset(stream, is_implicit_VR=False, is_little_endian=True)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return dataset

@@ -97,7 +97,10 @@ def _modality(dataset: Dataset, values: NDArray[np.int64]) -> Table:
     intercept = header.number(dataset, "RescaleIntercept", 0.0)
     if not slope:
         raise header.FilmError(f"{header.name('RescaleSlope')} must not be 0: it erases the film.")
-    return values.astype(np.float64) * slope + (intercept or 0.0)
+    units = values.astype(np.float64) * slope + (intercept or 0.0)
+    if not np.isfinite(units).all():
+        raise header.FilmError(f"{header.name('RescaleSlope')} makes values too large. Received: {slope:g}.")
+    return units
 
 
 def _voi(dataset: Dataset, units: Table, counts: NDArray[np.int64], index: int) -> tuple[Table, tuple[str, ...]]:
