@@ -159,7 +159,8 @@ def read(path: str | os.PathLike[str], schema: landmarks.Schema) -> Table:
             named = dict(zip(header, values, strict=False))
             annotator = named.get("annotator", "")
             refused.append(Refusal(number, _image_or_empty(named), annotator, str(error)))
-    unknown = [name for name in header if name not in {*REQUIRED, *OPTIONAL, *coordinates}]
+    known = {*REQUIRED, *OPTIONAL, *coordinates}
+    unknown = [name for name in header if name not in known]
     return Table(tuple(rows), tuple(refused), tuple(unknown), "patient_id" in header)
 
 

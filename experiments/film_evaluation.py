@@ -76,7 +76,7 @@ def _dataset(folder: str) -> dict[str, Any]:
     """Returns what dataset.json says."""
     path = pathlib.Path(folder) / "dataset.json"
     try:
-        values = outside_json.parse(path.read_text(encoding="utf-8"))
+        values = outside_json.read(path)
         loop.check_task(values, folder, training.PROGRAM, training.TASKS)
         landmarks.from_dict(values["schema"])
         return values

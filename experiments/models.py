@@ -15,7 +15,7 @@ def task(folder: str) -> str:
     """
     card = pathlib.Path(folder) / landmarker.CARD
     try:
-        found = outside_json.parse(card.read_text(encoding="utf-8"))["task"]
+        found = outside_json.read(card)["task"]
     except OSError as error:
         raise program.UsageError(
             f"--model: '{folder}' is no model directory: it has no {card.name}. Give best/ or last/ of a training run."

@@ -197,7 +197,7 @@ def load(name_or_file: str | os.PathLike[str]) -> Schema:
     if path.suffix != ".json":
         raise SchemaError(f"No schema '{name_or_file}': one of {', '.join(SCHEMAS)}, or a .json file.")
     try:
-        values = outside_json.parse(path.read_text(encoding="utf-8"))
+        values = outside_json.read(path)
     except OSError as error:
         raise SchemaError(f"Cannot read the schema file '{path.name}': {error.strerror}.") from error
     except ValueError as error:

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
+MAX_BYTES = 1 << 26  # 100,000 rows of 600 letters
 _SHOWN = 6  # characters of a cell
 _LISTED = 20  # columns
 _DRIVE = re.compile("[A-Za-z]:")
@@ -31,7 +32,7 @@ def read(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
       SpreadsheetError: the file cannot be read, is not UTF-8 or has broken quotes.
     """
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8-sig")
+        text = _text(path)
         header = text.split("\n", 1)[0]
         delimiter = ";" if header.count(";") > header.count(",") else ","
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -43,6 +44,14 @@ def read(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
     except csv.Error as error:
         raise SpreadsheetError(f"is not a CSV file: {error}") from error
     return [(number, cells) for number, cells in rows if any(cells)]
+
+
+def _text(path: str | os.PathLike[str]) -> str:
+    with pathlib.Path(path).open("rb") as stream:
+        content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise SpreadsheetError(f"has more than {MAX_BYTES} bytes")
+    return content.decode("utf-8-sig")
 
 
 def received(cell: str) -> str:

@@ -264,7 +264,7 @@ def _read(place: pathlib.Path, has_to_hash: bool) -> Checkpoint:
 
 def _read_state(place: pathlib.Path) -> dict[str, Any]:
     try:
-        content = outside_json.parse((place / STATE).read_text(encoding="utf-8"))
+        content = outside_json.read(place / STATE)
     except FileNotFoundError as error:
         raise DamagedError(f"has no {STATE}") from error
     except OSError as error:

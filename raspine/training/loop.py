@@ -204,7 +204,7 @@ def read_manifest(folder: str | os.PathLike[str], program: str, tasks: Sequence[
       DataFolderError: there is none, it is damaged, for another task or without training items.
     """
     try:
-        stored = dict(outside_json.parse((pathlib.Path(folder) / MANIFEST).read_text(encoding="utf-8")))
+        stored = dict(outside_json.read(pathlib.Path(folder) / MANIFEST))
         has_items = bool(stored["counts"].get("train")) and bool(stored["data_hash"])
     except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataFolderError(folder, program, error) from error

@@ -1,3 +1,5 @@
+import pathlib
+
 import pytest
 
 from raspine import outside_json, quoting, spreadsheet
@@ -43,6 +45,19 @@ def test_json_that_cannot_be_read_is_a_value_error_of_one_line(text: bytes | str
     with pytest.raises(ValueError, match=r".") as caught:
         outside_json.parse(text)
     assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_too_large_are_not_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_text("[1, 2]")
+    assert outside_json.read(path) == [1, 2]
+    assert spreadsheet.read(path) == [(1, ["[1", "2]"])]
+    monkeypatch.setattr(outside_json, "MAX_BYTES", 5)
+    monkeypatch.setattr(spreadsheet, "MAX_BYTES", 5)
+    with pytest.raises(ValueError, match="more than 5 bytes"):
+        outside_json.read(path)
+    with pytest.raises(spreadsheet.SpreadsheetError, match="more than 5 bytes"):
+        spreadsheet.read(path)
 
 
 def test_json_that_can_be_read() -> None:
