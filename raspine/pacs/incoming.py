@@ -9,6 +9,7 @@ import secrets
 import shutil
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -129,8 +130,9 @@ def _header(received: Received) -> Dataset:
             warnings.simplefilter("ignore")
             if syntax == DeflatedExplicitVRLittleEndian:
                 return parse.parse(_file(received))
+            stream: Any = parse.BoundedStream(io.BytesIO(received.data[: 1 << 22]))
             return pydicom.filereader.read_dataset(
-                io.BytesIO(received.data[: 1 << 22]),
+                stream,
                 syntax.is_implicit_VR,
                 syntax.is_little_endian,
                 stop_when=lambda tag, *_: tag > 0x0020000E,
