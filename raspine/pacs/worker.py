@@ -201,6 +201,8 @@ class Worker:
 
     def _pause(self, partner: str) -> None:
         self._lost.add(partner)
+        if time.monotonic() < self._paused_until:
+            return  # two partners that are gone are one reason to wait
         self._pauses += 1
         wait = backoff.seconds(self._pauses, self._draw, _PAUSE_FIRST, _PAUSE_LONGEST)
         self._paused_until = time.monotonic() + wait

@@ -1,7 +1,7 @@
 """The store SCP, spoken to by pynetdicom and by bare sockets."""
 
 import contextlib
-import io
+import copy
 import pathlib
 import socket
 import struct
@@ -14,11 +14,12 @@ import pytest
 import study_dicom
 from pydicom.dataset import Dataset
 from pynetdicom import AE
+from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from raspine.dicom import parse
 from raspine.pacs import receiver, storage
-from raspine.pacs.incoming import Incoming
+from raspine.pacs.incoming import Incoming, Received, UnknownError, identified
 from raspine.pacs.instances import Instance
 from raspine.pacs.pseudonym_key import Key
 from raspine.pacs.receiver import Hooks, Listening, Receiver
@@ -161,23 +162,14 @@ def test_objects_without_proper_uids_are_refused(
 
 def test_an_object_that_says_it_is_another_is_refused(case: Case, tmp_path: pathlib.Path) -> None:
     (sent,) = slices(tmp_path)
-    association = associate(case, syntax=sent.file_meta.TransferSyntaxUID)
-    encoded = pydicom.filebase.DicomBytesIO()
-    sent.save_as(encoded, enforce_file_format=True)
-    from pynetdicom.dimse_primitives import C_STORE
-
-    request = C_STORE()
-    request.MessageID, request.Priority = 1, 2
-    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = sent.SOPClassUID, "1.2.3.4.5"
-    from pynetdicom.dsutils import encode
-
-    request.DataSet = io.BytesIO(encode(sent, False, True) or b"")
-    context = next(one for one in association.accepted_contexts if one.abstract_syntax == sent.SOPClassUID)
-    association.dimse.send_msg(request, context.context_id)
-    _, answer = association.dimse.get_msg(block=True)
-    association.release()
-    assert answer.Status == receiver.DOES_NOT_MATCH
-    assert case.files() == []
+    data = encode(sent, is_implicit_vr=False, is_little_endian=True)
+    assert data is not None
+    assert identified(Received(sent.file_meta, memoryview(data))).sop == sent.SOPInstanceUID
+    for keyword in ("MediaStorageSOPInstanceUID", "MediaStorageSOPClassUID"):
+        meta = copy.deepcopy(sent.file_meta)
+        setattr(meta, keyword, "1.2.3.4.5")
+        with pytest.raises(UnknownError, match="another object"):
+            identified(Received(meta, memoryview(data)))
 
 
 def test_an_object_beyond_the_limit_ends_the_association_and_not_the_receiver(
