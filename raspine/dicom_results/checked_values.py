@@ -3,6 +3,7 @@
 No message quotes a value, since these are the tags that say who the patient is.
 """
 
+import unicodedata
 import warnings
 
 from pydicom import config
@@ -15,6 +16,10 @@ from raspine.dicom_results import uids
 from raspine.dicom_results.errors import ResultError
 
 _UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
+# Control characters, line ends, halves of characters, characters of nobody and of private agreements; spaces of every
+# width and soft hyphens stand in names.
+_NO_TEXT = frozenset({"Cc", "Zl", "Zp", "Cs", "Co", "Cn"})
+_LINES, _LONG_TEXTS = "\t\n\f\r", ("LT", "ST", "UT")  # PS3.5 6.1.3
 _NAME_GROUPS, _NAME_PARTS, _LONGEST_GROUP = 3, 5, 64
 
 
@@ -96,7 +101,7 @@ def _broken(representation: str, value: str) -> str:
     """Returns which rule of its value representation (PS3.5 6.2) a value breaks; '' for none."""
     if not value:
         return ""
-    if _UNDECODABLE in value or not value.isprintable():
+    if _UNDECODABLE in value or not _is_text(representation, value):
         return "holds control characters, or such as its character set does not have"
     if representation == "PN":
         return "" if _is_name(value) else "is no person's name: too long, or too many parts"
@@ -107,6 +112,11 @@ def _broken(representation: str, value: str) -> str:
     except Exception:  # pydicom and datetime raise of several kinds, and quote the value
         return f"breaks the rules of its value representation {representation}"
     return ""
+
+
+def _is_text(representation: str, value: str) -> bool:
+    allowed = _LINES if representation in _LONG_TEXTS else ""
+    return all(letter in allowed or unicodedata.category(letter) not in _NO_TEXT for letter in value)
 
 
 def _is_name(value: str) -> bool:

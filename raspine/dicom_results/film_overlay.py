@@ -20,7 +20,8 @@ from raspine.dicom_results.measured_film import MeasuredFilm
 
 TITLE = "overlay"
 _LINES, _TEXTS = "AI LINES", "AI TEXTS"
-_BOX = (0.02, 0.02, 0.6, 0.1)  # of the verdict: left, top, right, bottom of the displayed area
+_LEFT, _TOP, _RIGHT, _LINE, _LOWEST = 0.02, 0.02, 0.6, 0.02, 0.98  # of the heading, parts of the displayed area
+_FEW = 3  # doubts that are named; more are counted
 _HEADINGS = {"positive": "positive", "negative": "negative", "none": "no verdict"}
 _LINE_COLOUR = "#ffffff"
 
@@ -72,11 +73,24 @@ def _distances(case: MeasuredFilm) -> Iterator[Annotated]:
 
 
 def _heading(case: MeasuredFilm) -> Annotated:
-    """Returns the verdict, every distance and the words on research use, in a corner of the display."""
-    lines = [equipment.RESEARCH_USE, _HEADINGS[case.result.verdict], *map(case.label, case.schema.distances)]
+    """Returns the verdict, every distance, the doubts and the words on research use, in a corner of the display."""
+    distances = map(case.full_label, case.schema.distances)
+    lines = [equipment.RESEARCH_USE, _HEADINGS[case.result.verdict], *distances, *_doubts(case)]
     layer = _layer(_TEXTS, len(case.schema.landmarks) + 2, _LINE_COLOUR)
-    text = TextObject("\r\n".join(lines), "DISPLAY", bounding_box=_BOX, text_justification="LEFT")
+    text = TextObject("\r\n".join(lines), "DISPLAY", bounding_box=_box(len(lines)), text_justification="LEFT")
     return layer, _annotation(case, layer, [], [text])
+
+
+def _doubts(case: MeasuredFilm) -> list[str]:
+    flags = case.result.flags
+    if len(flags) > _FEW:
+        return [f"! see the report: {len(flags)} doubts"]
+    return [f"! {flag.replace('_', ' ')}" for flag in flags]
+
+
+def _box(lines: int) -> tuple[float, float, float, float]:
+    """Returns left, top, right and bottom of so many lines."""
+    return _LEFT, _TOP, _RIGHT, min(_TOP + _LINE * lines, _LOWEST)
 
 
 def _layer(name: str, order: int, colour: str) -> GraphicLayer:
@@ -97,8 +111,9 @@ def _annotation(
 
 def _stretch(overlay: Dataset, case: MeasuredFilm) -> None:
     """Has pixels that are not square shown in their shape (PS3.3 C.10.4)."""
-    if case.spacing is None or case.spacing[0] == case.spacing[1]:
-        return
     for area in overlay.DisplayedAreaSelectionSequence:
-        del area.PresentationPixelAspectRatio
-        area.PresentationPixelSpacing = [DSfloat(value, auto_format=True) for value in case.spacing]
+        if case.spacing is None:
+            area.PresentationPixelAspectRatio = case.image.get("PixelAspectRatio") or [1, 1]
+        elif case.spacing[0] != case.spacing[1]:
+            del area.PresentationPixelAspectRatio
+            area.PresentationPixelSpacing = [DSfloat(value, auto_format=True) for value in case.spacing]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from raspine import landmarks
 from raspine.dicom import film as film_reader
 from raspine.dicom import spacing
-from raspine.dicom_results import concepts, equipment, report
+from raspine.dicom_results import concepts, equipment, report, wording
 from raspine.dicom_results.measured_film import MeasuredFilm
 
 TITLE = "measurements"
@@ -49,7 +49,8 @@ def _distance(case: MeasuredFilm, distance: landmarks.Distance) -> report.Group:
     finding = concepts.private(distance.name, distance.title or distance.name.upper())
     if math.isfinite(value):
         measured = [Measurement(concepts.LENGTH, float(value), concepts.MILLIMETRE)]
-        return _group(case, distance.name, finding, case.line(distance), measured, [])
+        reasons = [QualitativeEvaluation(concepts.UNDRAWN, concepts.END_OUTSIDE)] if case.is_cut(distance) else []
+        return _group(case, distance.name, finding, case.line(distance), measured, reasons)
     reason = _reason(case, distance.start, distance.end)
     return _group(case, distance.name, finding, case.line(distance), [], [reason])
 
@@ -133,11 +134,10 @@ def _reason(case: MeasuredFilm, *names: str) -> QualitativeEvaluation:
 
 def _comments(case: MeasuredFilm) -> Iterator[str]:
     for distance in case.schema.distances:
-        limit = distance.threshold_mm
-        rule = "" if limit is None else f" (positive {distance.comparison} {limit:g} mm)"
-        yield f"{case.label(distance)}{rule}"
+        rule = wording.rule(distance)
+        yield f"{case.full_label(distance)}{f' ({rule})' if rule else ''}"
     yield f"Pixel spacing: {spacing.SOURCES[case.film.spacing.source]}."
-    yield from (_magnified(row) for row in case.result.by_magnification)
+    yield from (_magnified(case, row) for row in case.result.by_magnification)
     for flag in case.result.flags:
         yield (
             f"{flag.replace('_', ' ')}: {film_reader.FLAGS[flag]}"
@@ -146,11 +146,11 @@ def _comments(case: MeasuredFilm) -> Iterator[str]:
         )
 
 
-def _magnified(row: Mapping[str, Any]) -> str:
+def _magnified(case: MeasuredFilm, row: Mapping[str, Any]) -> str:
     """Returns a line of `Measurement.by_magnification`."""
     values = (
-        f"{key.removesuffix('_mm').upper()} {value:.1f} mm"
-        for key, value in row.items()
-        if key.endswith("_mm") and value is not None
+        wording.label(distance, value)
+        for distance in case.schema.distances
+        if (value := row[f"{distance.name}_mm"]) is not None
     )
     return f"If the film magnifies the neck {row['magnification']:g} times: {', '.join(values)}, {row['verdict']}."

@@ -35,11 +35,10 @@ def objects(
       source: the film's header; pixels are not needed.
       film: the same film as it was read.
       result: what was measured.
-      schema: the landmarks and the rules that the result is by; thresholds that are not the model's own belong into
-        `identity` as well.
+      schema: the landmarks and the rules that the result is by; other thresholds give other UIDs.
       identity: the model.
       carry_patient: whether the objects carry the source's patient and study modules, as those for its archive do;
-        without, these are empty and only UIDs lead back.
+        without, these are empty, only UIDs lead back, and the objects and their series have UIDs of their own.
       when: what every date says; None for now.
 
     Raises:
@@ -47,7 +46,7 @@ def objects(
     """
     with finishing.guarded():
         module = patient.carried(source) if carry_patient else patient.neutral()
-        case = MeasuredFilm(images.of(source), film, result, schema, identity)
+        case = MeasuredFilm(images.of(source), film, result, schema, identity, carry_patient)
         made: list[Dataset] = [film_report.build(case)]
         if case.image.SamplesPerPixel == 1:
             made.append(film_overlay.build(case, source))

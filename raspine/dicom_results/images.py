@@ -14,9 +14,10 @@ _UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID
 _OF_PLANES = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "SliceThickness")
 TAGS = (
     *_UIDS, *_OF_PLANES, "Modality", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "FrameOfReferenceUID",
-    "ImagerPixelSpacing", "PatientOrientation",
+    "ImagerPixelSpacing", "PatientOrientation", "PixelAspectRatio",
 )  # fmt: skip
 _MULTI_FRAME = "Enhanced"  # classic images that state their one frame must not be referenced by frame
+_LARGEST = 0xFFFF  # of a pixel's aspect
 _FILMS = frozenset({"CR", "DX", "IO", "MG", "PX", "RF", "RG", "XA"})
 
 
@@ -42,6 +43,9 @@ def of(source: Dataset) -> Dataset:
     image.SharedFunctionalGroupsSequence, image.PerFrameFunctionalGroupsSequence = [Dataset()], [Dataset()]
     image.SamplesPerPixel = 3 if header.text(source, "SamplesPerPixel") == "3" else 1
     image.Modality = ""
+    aspect = checked_values.numbers(source, "PixelAspectRatio")
+    if aspect and all(1 <= side <= _LARGEST and side == int(side) for side in aspect):
+        image.PixelAspectRatio = [int(side) for side in aspect]
     _describe(image, source)
     return image
 

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from raspine import landmarks, measurement
 from raspine.dicom import film as film_reader
 from raspine.dicom import spacing
+from raspine.dicom_results import patient, wording
 from raspine.dicom_results.errors import ResultError
 from raspine.model_identity import ModelIdentity
 
@@ -30,6 +31,7 @@ class MeasuredFilm:
       result: what was measured.
       schema: landmarks and rules.
       identity: the model.
+      carry_patient: whether the objects will carry the patient.
     """
 
     image: Dataset
@@ -37,6 +39,7 @@ class MeasuredFilm:
     result: measurement.Measurement
     schema: landmarks.Schema
     identity: ModelIdentity
+    carry_patient: bool = True
 
     def __post_init__(self) -> None:
         size = (self.image.Rows, self.image.Columns)
@@ -55,10 +58,11 @@ class MeasuredFilm:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """What shapes the result beside film and model: a spacing that the user gave."""
-        if self.film.spacing.source != spacing.GIVEN:
-            return ()
-        return (f"spacing {self.film.spacing.millimetres}",)
+        """What shapes the result beside film and model: the rules, a spacing that the user gave, no patient."""
+        rules = (f"{one.name} {one.comparison} {one.threshold_mm}" for one in self.schema.distances)
+        is_given = self.film.spacing.source == spacing.GIVEN
+        given = (f"spacing {self.film.spacing.millimetres}",) if is_given else ()
+        return (*rules, *given, *patient.settings(self.carry_patient))
 
     @property
     def places(self) -> NDArray[np.float64]:
@@ -73,12 +77,16 @@ class MeasuredFilm:
 
     def label(self, distance: landmarks.Distance) -> str:
         """Returns a distance for people, e.g. `ADI 3.4 mm`."""
-        value = self.result.millimetres[distance.name]
-        return (
-            f"{distance.name.upper()} {value:.1f} mm"
-            if math.isfinite(value)
-            else f"{distance.name.upper()} not measured"
-        )
+        return wording.label(distance, self.result.millimetres[distance.name])
+
+    def full_label(self, distance: landmarks.Distance) -> str:
+        """Returns a distance for people, and why it has no line where an end lies outside the film."""
+        return f"{self.label(distance)}{', end outside the film' if self.is_cut(distance) else ''}"
+
+    def is_cut(self, distance: landmarks.Distance) -> bool:
+        """Returns whether both ends of a distance were found, and one of them outside the film."""
+        ends = [self.schema.index(distance.start), self.schema.index(distance.end)]
+        return bool(np.isfinite(self.result.points[ends]).all() and not np.isfinite(self.places[ends]).all())
 
     @property
     def spacing(self) -> tuple[float, float] | None:

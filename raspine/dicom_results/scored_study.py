@@ -11,7 +11,7 @@ from raspine import study_reading
 from raspine.dicom import series, stack
 from raspine.dicom.sagittal import normal_of
 from raspine.dicom.study import Frame, Study
-from raspine.dicom_results import concepts, images
+from raspine.dicom_results import clinical_items, concepts, images, patient
 from raspine.dicom_results.errors import ResultError
 from raspine.model_identity import ModelIdentity
 
@@ -30,19 +30,36 @@ class ScoredStudy:
       frames: which frames of an image they are, 1-based, by SOP Instance UID; empty for single-frame images.
       answer: what the model says.
       identity: the model.
-      header: of the first of the images as it came, which says who the patient is.
+      headers: of the same images as they came, which say who the patient is, in the same order.
+      clinical_values: those that the model took, by name as in `clinical.COLUMNS`.
+      method: what explains the risk in the picture beside, say `Grad-CAM`; '' without picture.
+      carry_patient: whether the objects will carry the patient.
     """
 
     images: Sequence[Dataset]
     frames: Mapping[str, Sequence[int]]
     answer: study_reading.Answer
     identity: ModelIdentity
-    header: Dataset = dataclasses.field(repr=False)
+    headers: Sequence[Dataset] = dataclasses.field(repr=False)
+    clinical_values: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    method: str = ""
+    carry_patient: bool = True
 
     @property
     def sources(self) -> list[str]:
         """SOP Instance UIDs of the images."""
         return [image.SOPInstanceUID for image in self.images]
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What shapes the results beside images and model."""
+        return (
+            f"threshold {self.answer.threshold}",
+            f"explanation {self.method}",
+            *(f"{name} {value}" for name, value in sorted(self.clinical_values.items())),
+            *(f"frames {uid} {list(frames)}" for uid, frames in sorted(self.frames.items()) if frames),
+            *patient.settings(self.carry_patient),
+        )
 
     @property
     def body_part(self) -> str:
@@ -51,16 +68,27 @@ class ScoredStudy:
         return next((part for part in told if part in _SPINE), "") if told else concepts.BODY_PART
 
 
-def of(sources: Sequence[Dataset], answer: study_reading.Answer, identity: ModelIdentity) -> ScoredStudy:
+def of(
+    sources: Sequence[Dataset],
+    answer: study_reading.Answer,
+    identity: ModelIdentity,
+    clinical_values: Mapping[str, float] | None = None,
+    method: str = "",
+    carry_patient: bool = True,
+) -> ScoredStudy:
     """Returns a study's answer with the images it rests on.
 
     Args:
       sources: headers of the series that was taken; more of them do no harm.
       answer: what the model says.
       identity: the model.
+      clinical_values: see `ScoredStudy`; those that are not known, NaN, are left out.
+      method: see `ScoredStudy`.
+      carry_patient: see `ScoredStudy`.
 
     Raises:
-      ResultError: the study is no DICOM, or headers are missing, hostile, or of several studies or patients.
+      ResultError: the study is no DICOM, headers are missing, hostile, or of several studies or patients, or a clinical
+        value is none.
     """
     by_frame = collections.defaultdict(list)
     for frame in used(answer):
@@ -72,8 +100,10 @@ def of(sources: Sequence[Dataset], answer: study_reading.Answer, identity: Model
             f"the headers of {missing} of the {len(by_frame)} images that the slices are from are missing."
         )
     frames = {uid: sorted(by_frame[uid]) if headers[uid].get("NumberOfFrames") else () for uid in sorted(by_frame)}
-    first = min(wanted, key=lambda source: str(source.SOPInstanceUID))
-    return ScoredStudy([headers[uid] for uid in sorted(headers)], frames, answer, identity, first)
+    found = {uid: headers[uid] for uid in sorted(headers)}
+    told = sorted(wanted, key=lambda source: str(source.SOPInstanceUID))
+    known = clinical_items.known(clinical_values or {})
+    return ScoredStudy(list(found.values()), frames, answer, identity, told, known, method, carry_patient)
 
 
 def used(answer: study_reading.Answer) -> list[Frame]:

@@ -17,13 +17,12 @@ _INK, _PAPER = (255, 209, 102), (24, 26, 30)
 _LONGEST_SIDE = 0xFFFF - _BAND
 
 
-def build(case: ScoredStudy, picture: Picture, method: str) -> SCImage:
+def build(case: ScoredStudy, picture: Picture) -> SCImage:
     """Returns the capture of a picture, which gets a band that says what it is.
 
     Args:
       case: the study.
       picture: uint8 [height, width, 3] RGB, without anything that names the patient.
-      method: what the red is, say `Grad-CAM`.
     """
     capture = SCImage(
         pixel_array=marked(picture),
@@ -32,14 +31,14 @@ def build(case: ScoredStudy, picture: Picture, method: str) -> SCImage:
         coordinate_system="PATIENT",
         patient_orientation=("P", "F"),
         study_instance_uid=case.images[0].StudyInstanceUID,
-        **equipment.attributes(equipment.CAPTURE, TITLE, case.sources, case.identity),
+        **equipment.attributes(equipment.CAPTURE, TITLE, case.sources, case.identity, *case.settings),
     )
     if case.body_part:
         capture.BodyPartExamined = case.body_part
     else:
         capture.Laterality = ""  # wanted where the part of the body may be one of a pair (PS3.3 C.7.3.1)
     capture.BurnedInAnnotation = "NO"
-    capture.DerivationDescription = f"{equipment.RESEARCH_USE}: {method} over the slices that the model saw"
+    capture.DerivationDescription = f"{equipment.RESEARCH_USE}: {case.method} over the slices that the model saw"
     capture.ImageComments = equipment.RESEARCH_USE
     capture.SourceImageSequence = [_source(image, case) for image in case.images]
     return capture

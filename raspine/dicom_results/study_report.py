@@ -12,32 +12,29 @@ from highdicom.sr import (
 )
 
 from raspine import study_reading
-from raspine.dicom_results import concepts, equipment, report
+from raspine.dicom_results import clinical_items, concepts, equipment, report, wording
 from raspine.dicom_results.scored_study import ScoredStudy
 
 TITLE = "risk"
-RISK, SLICES = "risk", "slices"
+RISK, CLINICAL, SLICES = "risk", "clinical", "slices"
 
 
-def build(case: ScoredStudy, method: str) -> ComprehensiveSR:
+def build(case: ScoredStudy) -> ComprehensiveSR:
     """Returns the report of a study.
 
-    One measurement group of the risk (probability, threshold, verdict, flags), one of the slices' positions.
-
-    Args:
-      case: the study.
-      method: what explains the risk in the picture beside, say `Grad-CAM`; '' without picture.
+    One measurement group of the risk (probability, threshold, verdict, flags), one of the clinical values where the
+    model took some, one of the slices' positions.
     """
-    groups = [_risk(case, method), _slices(case)]
-    return report.build(case.images, concepts.MRI, groups, list(_comments(case, method)), TITLE, case.identity)
+    groups = [_risk(case), *_clinical(case), _slices(case)]
+    return report.build(case.images, concepts.MRI, groups, list(_comments(case)), TITLE, case.identity, *case.settings)
 
 
-def _risk(case: ScoredStudy, method: str) -> report.Group:
+def _risk(case: ScoredStudy) -> report.Group:
     answer = case.answer
     evaluations = [report.verdict(answer.verdict), *report.flags(answer.flags)]
-    if method:
-        name = method.lower().replace("-", "").replace(" ", "")
-        evaluations.append(QualitativeEvaluation(concepts.EXPLANATION, concepts.private(name, method)))
+    if case.method:
+        name = case.method.lower().replace("-", "").replace(" ", "")
+        evaluations.append(QualitativeEvaluation(concepts.EXPLANATION, concepts.private(name, case.method)))
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=report.tracking(RISK, case.images),
         finding_type=concepts.LATER_DEFORMITY,
@@ -55,6 +52,17 @@ def _risk(case: ScoredStudy, method: str) -> report.Group:
             for image in case.images
         ],
     )
+
+
+def _clinical(case: ScoredStudy) -> Iterator[report.Group]:
+    if case.clinical_values:
+        yield MeasurementsAndQualitativeEvaluations(
+            tracking_identifier=report.tracking(CLINICAL, case.images),
+            finding_type=concepts.CLINICAL,
+            algorithm_id=equipment.algorithm(case.identity),
+            measurements=clinical_items.measurements(case.clinical_values),
+            qualitative_evaluations=clinical_items.evaluations(case.clinical_values),
+        )
 
 
 def _slices(case: ScoredStudy) -> report.Group:
@@ -75,12 +83,14 @@ def _sites(case: ScoredStudy) -> list[FindingSite] | None:
     return [FindingSite(concepts.CERVICAL_SPINE)] if case.body_part == concepts.BODY_PART else None
 
 
-def _comments(case: ScoredStudy, method: str) -> Iterator[str]:
+def _comments(case: ScoredStudy) -> Iterator[str]:
     reading = case.answer.reading
-    yield f"Risk {case.answer.risk:.3f}: {case.answer.verdict} (positive from {case.answer.threshold:.3g} on)."
+    yield f"{wording.risk_line(case.answer.risk, case.answer.threshold)}."
+    if case.clinical_values:
+        yield f"Clinical values: {clinical_items.line(case.clinical_values)}."
     number = reading.chosen.number if reading.chosen else None
     yield f"Series {'without number' if number is None else number}."
     yield f"Why this series: {study_reading.impersonal(reading.scan.series_reason, reading.source)}"
-    if method:
-        yield f"{method}: see the secondary capture."
+    if case.method:
+        yield f"{case.method}: see the secondary capture."
     yield from (flag.replace("_", " ") for flag in case.answer.flags)

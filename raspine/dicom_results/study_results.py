@@ -6,7 +6,7 @@ for result in objects(headers, answer, picture, identity):
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydicom.dataset import Dataset
 
@@ -22,32 +22,43 @@ def objects(
     picture: Picture | None,
     identity: ModelIdentity,
     *,
+    clinical_values: Mapping[str, float] | None = None,
     method: str = "Grad-CAM",
     carry_patient: bool = True,
     when: datetime.datetime | None = None,
 ) -> list[Dataset]:
     """Returns a study's report (Comprehensive SR) and, with a picture, a secondary capture of it.
 
-    The same study and model give the same objects with the same UIDs, apart from `when`.
+    The same study, model, threshold and clinical values give the same objects with the same UIDs, apart from `when`.
 
     Args:
       sources: headers of the series that was taken; pixels are not needed.
       answer: what the model says.
       picture: uint8 [height, width, 3] RGB of `study_reading.picture`, made with a pseudonym as its name, since pixels
         must not name the patient; None for no picture.
-      identity: the model; a threshold that is not the model's own belongs into it.
+      identity: the model.
+      clinical_values: those that the model took, by name as in `clinical.COLUMNS`, numbers as there; NaN is left out.
       method: what the red of the picture is.
       carry_patient: whether the objects carry the sources' patient and study modules, as those for their archive do;
-        without, these are empty and only UIDs lead back.
+        without, these are empty, only UIDs lead back, and the objects and their series have UIDs of their own.
       when: what every date says; None for now.
 
     Raises:
-      ResultError: the study is no DICOM, or headers are missing, hostile, or of several studies or patients.
+      ResultError: the study is no DICOM, headers are missing, hostile, or of several studies or patients, or a clinical
+        value is none.
     """
     with finishing.guarded():
-        case = scored_study.of(sources, answer, identity)
-        module = patient.carried(case.header) if carry_patient else patient.neutral()
-        made: list[Dataset] = [study_report.build(case, method if picture is not None else "")]
+        explained = "" if picture is None else method
+        case = scored_study.of(sources, answer, identity, clinical_values, explained, carry_patient)
+        made: list[Dataset] = [study_report.build(case)]
         if picture is not None:
-            made.append(study_capture.build(case, picture, method))
-        return finishing.finished(made, module, when)
+            made.append(study_capture.build(case, picture))
+        return finishing.finished(made, _module(case), when)
+
+
+def _module(case: scored_study.ScoredStudy) -> Dataset:
+    """Returns the patient and study modules of the results."""
+    if not case.carry_patient:
+        return patient.neutral()
+    patient.check_one(case.headers)
+    return patient.carried(case.headers[0])

@@ -6,6 +6,7 @@ import math
 import pathlib
 import shutil
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 import dicom_validation
@@ -22,7 +23,7 @@ from pydicom.uid import ComprehensiveSRStorage, GrayscaleSoftcopyPresentationSta
 
 from raspine import landmarks, measurement
 from raspine.dicom import film as film_reader
-from raspine.dicom_results import equipment, film_results, read_back, templates, uids
+from raspine.dicom_results import content_tree, equipment, film_results, headers, read_back, templates, uids
 from raspine.dicom_results.errors import ResultError
 
 WHEN = datetime.datetime(2026, 11, 30, 12, 34, 56)
@@ -63,6 +64,27 @@ def content(result: Dataset) -> list[Dataset]:
 
 def texts(result: Dataset) -> list[str]:
     return [item.TextValue for item in content(result) if item.get("ValueType") == "TEXT"]
+
+
+def written(overlay: Dataset) -> list[str]:
+    """Every text of an overlay."""
+    return [
+        text.UnformattedTextValue
+        for part in overlay.GraphicAnnotationSequence
+        for text in part.get("TextObjectSequence", [])
+    ]
+
+
+def identifiers(results: Sequence[Dataset]) -> set[str]:
+    """Their SOP and Series Instance UIDs."""
+    return {uid for one in results for uid in (one.SOPInstanceUID, one.SeriesInstanceUID)}
+
+
+def spacings(report: Dataset) -> tuple[float, float]:
+    """Row and column spacing in mm that the millimetres of a report rest on."""
+    values = {item.ConceptNameCodeSequence[0].CodeValue: item.MeasuredValueSequence[0].NumericValue
+              for item in content(report) if item.get("ValueType") == "NUM"}  # fmt: skip
+    return float(values["row_spacing"]), float(values["column_spacing"])
 
 
 @pytest.fixture
@@ -127,18 +149,53 @@ def test_the_report_states_where_the_millimetres_are_from(case: Measured) -> Non
     assert "Pixel spacing: Imager Pixel Spacing, at the detector, uncorrected." in lines
     assert "ADI 1.6 mm (positive > 3 mm)" in lines
     assert "If the film magnifies the neck 1.2 times: ADI 1.3 mm, SAC 4.1 mm, positive." in lines
-    values = {item.ConceptNameCodeSequence[0].CodeMeaning: item.MeasuredValueSequence[0].NumericValue
-              for item in content(report) if item.get("ValueType") == "NUM"}  # fmt: skip
-    assert (values["Vertical Pixel Spacing"], values["Horizontal Pixel Spacing"]) == (0.2, 0.3)
+    assert spacings(report) == (0.2, 0.3)
     algorithm = {item.TextValue for item in content(report) if item.ConceptNameCodeSequence[0].CodeValue == "111002"}
     assert algorithm == {f"sha256 {'ab' * 32}", "variant folded", equipment.RESEARCH_USE}
 
 
 def test_a_transposed_film_states_the_spacing_of_its_file(tmp_path: pathlib.Path) -> None:
     report = made(measured_films.measured(tmp_path / "film.dcm", **STORED["transposed"]))[0]
-    values = {item.ConceptNameCodeSequence[0].CodeMeaning: item.MeasuredValueSequence[0].NumericValue
-              for item in content(report) if item.get("ValueType") == "NUM"}  # fmt: skip
-    assert (values["Vertical Pixel Spacing"], values["Horizontal Pixel Spacing"]) == (0.2, 0.3)
+    assert spacings(report) == (0.2, 0.3)
+
+
+def test_the_spacing_of_the_millimetres_is_not_called_the_receptors(tmp_path: pathlib.Path) -> None:
+    tags = {"EstimatedRadiographicMagnificationFactor": 1.25, "PatientOrientation": ["P", "F"]}
+    report = made(measured_films.measured(tmp_path / "film.dcm", **tags))[0]
+    assert spacings(report) == pytest.approx((0.16, 0.24))
+    # DCM 111026 and 111066 are at the receptor: in the image library, and nowhere else.
+    [library] = content_tree.children(report, content_tree.IMAGE_LIBRARY)
+    for code, expected in (("111026", 0.3), ("111066", 0.2)):
+        for place in (report, library):
+            found = [item for item in content(place) if item.ConceptNameCodeSequence[0].CodeValue == code]
+            assert [item.MeasuredValueSequence[0].NumericValue for item in found] == [expected]
+
+
+# Of the threshold, printed with one decimal: 3 mm is not above 3 mm, nor 13 mm below 13.
+CLOSE = {
+    "ADI above": ({"adi": 3.04, "sac": 20.0}, "positive", "ADI 3.04 mm (positive > 3 mm)"),
+    "ADI just above": ({"adi": 3.0004, "sac": 20.0}, "positive", "ADI 3.0004 mm (positive > 3 mm)"),
+    "ADI at": ({"adi": 3.0, "sac": 20.0}, "negative", "ADI 3.0 mm (positive > 3 mm)"),
+    "ADI below": ({"adi": 2.96, "sac": 20.0}, "negative", "ADI 3.0 mm (positive > 3 mm)"),
+    "SAC above": ({"adi": 2.0, "sac": 13.04}, "negative", "SAC 13.04 mm (positive <= 13 mm)"),
+    "SAC at": ({"adi": 2.0, "sac": 13.0}, "positive", "SAC 13.0 mm (positive <= 13 mm)"),
+}
+
+
+@pytest.mark.parametrize(("values", "verdict", "line"), CLOSE.values(), ids=CLOSE)
+def test_verdicts_follow_from_the_numbers_printed(
+    values: dict[str, float], verdict: str, line: str, case: Measured
+) -> None:
+    assert measurement.verdict(ATLANTOAXIAL, values) == verdict
+    table = ({"magnification": 1.05, **{f"{name}_mm": value for name, value in values.items()}, "verdict": verdict},)
+    result = dataclasses.replace(case.result, millimetres=values, verdict=verdict, by_magnification=table)
+    report, overlay = made(dataclasses.replace(case, result=result))
+    assert line in texts(report)
+    printed = line.split(" (")[0]
+    [magnified] = [one for one in texts(report) if one.startswith("If the film magnifies")]
+    assert printed in magnified.replace(": ", ", ").split(", ")
+    assert printed in written(overlay)
+    assert printed in written(overlay)[-1].split("\r\n")
 
 
 def test_every_object_says_that_it_is_for_research_and_unverified(case: Measured) -> None:
@@ -150,9 +207,26 @@ def test_every_object_says_that_it_is_for_research_and_unverified(case: Measured
         "UNVERIFIED", "COMPLETE", "PRELIMINARY",
     )  # fmt: skip
     assert (overlay.ContentLabel, overlay.ContentDescription) == ("AI RESEARCH USE", "AI result, research use")
-    written = [text.UnformattedTextValue for part in overlay.GraphicAnnotationSequence
-               for text in part.get("TextObjectSequence", [])]  # fmt: skip
-    assert written == ["ADI 1.6 mm", "SAC 4.9 mm", "AI result, research use\r\npositive\r\nADI 1.6 mm\r\nSAC 4.9 mm"]
+    heading = "AI result, research use\r\npositive\r\nADI 1.6 mm\r\nSAC 4.9 mm\r\n! detector plane uncorrected"
+    assert written(overlay) == ["ADI 1.6 mm", "SAC 4.9 mm", heading]
+
+
+def test_the_overlay_counts_doubts_that_are_too_many_to_name(case: Measured) -> None:
+    for flags, shown in (
+        ((), []),
+        (("low_confidence", "no_voi"), ["! low confidence", "! no voi"]),
+        (("low_confidence", "no_voi", "spacing_given", "landmark_not_found"), ["! see the report: 4 doubts"]),
+    ):
+        overlay = made(dataclasses.replace(case, result=dataclasses.replace(case.result, flags=flags)))[1]
+        lines = written(overlay)[-1].split("\r\n")
+        assert lines[4:] == shown
+        [box] = [
+            [*text.BoundingBoxTopLeftHandCorner, *text.BoundingBoxBottomRightHandCorner]
+            for part in overlay.GraphicAnnotationSequence
+            for text in part.get("TextObjectSequence", [])
+            if "BoundingBoxTopLeftHandCorner" in text
+        ]
+        np.testing.assert_allclose(box, [0.02, 0.02, 0.6, 0.02 * (1 + len(lines))], atol=1e-6)
 
 
 def test_landmarks_are_drawn_in_the_colours_of_the_schema(case: Measured) -> None:
@@ -170,6 +244,23 @@ def test_pixels_that_are_not_square_keep_their_shape_in_the_overlay(case: Measur
     assert list(area.PresentationPixelSpacing) == [0.2, 0.3]
     assert "PresentationPixelAspectRatio" not in area
     assert list(area.DisplayedAreaBottomRightHandCorner) == [COLUMNS, ROWS]
+
+
+@pytest.mark.parametrize(
+    ("aspect", "expected"), [([2, 3], [2, 3]), (None, [1, 1]), ([0, 3], [1, 1]), ([2, 70000], [1, 1])], ids=str
+)
+def test_a_film_without_spacing_keeps_its_aspect(
+    aspect: list[int] | None, expected: list[int], tmp_path: pathlib.Path
+) -> None:
+    tags = {"ImagerPixelSpacing": None, "PixelAspectRatio": aspect}
+    measured_films.write(tmp_path / "film.dcm", **{key: value for key, value in tags.items() if value or key[0] == "I"})
+    case = measured_films.measured(tmp_path / "film.dcm", **tags)
+    case = dataclasses.replace(case, source=headers.read(tmp_path / "film.dcm"))
+    overlay = made(case)[1]
+    [area] = overlay.DisplayedAreaSelectionSequence
+    assert list(area.PresentationPixelAspectRatio) == expected
+    assert "PresentationPixelSpacing" not in area
+    assert dicom_validation.remarks(tmp_path, overlay)[0] == set()
 
 
 def test_square_pixels_stay_so(tmp_path: pathlib.Path) -> None:
@@ -246,6 +337,12 @@ def test_a_landmark_that_is_no_pixel_of_the_film_is_left_out_with_a_reason(
     assert set(said.points) == set(ATLANTOAXIAL.landmarks[:3])
     assert set(said.lines) == {"adi"}
     assert ("sac" in said.millimetres) == math.isfinite(place)
+    groups = {content_tree.text_of(group, content_tree.TRACKING_ID): group for group in content_tree.groups(report)}
+    undrawn = [content_tree.code_of(one) for one in content_tree.children(groups["sac"], ("undrawn", "99RASPINE"))]
+    assert undrawn == ([("end_outside", "99RASPINE")] if math.isfinite(place) else [])
+    [line] = [one for one in written(overlay)[-1].split("\r\n") if one.startswith("SAC")]
+    assert line.endswith(" mm, end outside the film" if math.isfinite(place) else "not measured")
+    assert any(one.startswith(f"{line} (positive") for one in texts(report))
     reasons = {item.ConceptCodeSequence[0].CodeValue for item in content(report)
                if item.ConceptNameCodeSequence[0].CodeValue == "unmeasured"}  # fmt: skip
     assert reasons == {reason}
@@ -317,7 +414,16 @@ def test_landmarks_are_tracked_whichever_model_found_them(case: Measured) -> Non
 def test_a_spacing_that_the_user_gave_is_another_result(tmp_path: pathlib.Path) -> None:
     case = measured_films.measured(tmp_path / "film.dcm", ImagerPixelSpacing=None)
     given = dataclasses.replace(case, film=film_reader.read(tmp_path / "film.dcm", (0.2, 0.3)))
-    assert made(case)[0].SOPInstanceUID != made(given)[0].SOPInstanceUID
+    assert identifiers(made(case)).isdisjoint(identifiers(made(given)))
+
+
+def test_other_thresholds_are_another_result(case: Measured) -> None:
+    other = dataclasses.replace(case, schema=ATLANTOAXIAL.with_thresholds({"adi": 2.5}))
+    assert identifiers(made(case)).isdisjoint(identifiers(made(other)))
+
+
+def test_objects_without_the_patient_are_others(case: Measured) -> None:
+    assert identifiers(made(case)).isdisjoint(identifiers(made(case, carry_patient=False)))
 
 
 def test_the_patient_goes_with_the_objects_for_the_archive(case: Measured) -> None:

@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from raspine.dicom_results import film_results, headers, images, patient
+from raspine.dicom_results import checked_values, film_results, headers, images, patient
 from raspine.dicom_results.errors import ResultError
 
 Case = tuple[str, Any, str]
@@ -26,12 +26,15 @@ TELLING: list[Case] = [
     ("PatientID", "SECRET" * 11, "value representation LO"),
     ("PatientID", "SEC\x1bRET", "control characters"),
     ("PatientID", ["SECRET", "SECRET2"], "must have one value. Received: 2"),
-    ("AccessionNumber", "SECRET-accession-9", "value representation SH"),
     ("IssuerOfPatientID", "SECRET" * 11, "value representation LO"),
     ("PatientName", "SECRET^a^b^c^d^e", "too many parts"),
     ("PatientName", "SECRET" * 11, "too long"),
     ("PatientName", "SECRET=b=c=d", "too many parts"),
     ("PatientName", "SECRET\nname", "control characters"),
+    ("PatientName", "SECRET\u2028name", "control characters"),
+    ("PatientName", "SECRET\u0378name", "control characters"),
+    ("PatientID", "SECRET\ue000", "control characters"),
+    ("PatientID", "SEC\tRET", "control characters"),
 ]
 REFERENCES: list[Case] = [
     ("StudyInstanceUID", None, "is missing"),
@@ -46,6 +49,7 @@ REFERENCES: list[Case] = [
     ("Rows", 0, "must be a number from 1 to 65535"),
 ]
 LEFT_OUT: list[tuple[str, Any]] = [
+    ("AccessionNumber", "SECRET-accession-9"),
     ("PatientBirthDate", "SECRET"),
     ("PatientBirthDate", "20011399"),
     ("PatientSex", "SECRET"),
@@ -119,15 +123,18 @@ def test_bytes_that_are_no_number_are_refused(case: Measured) -> None:
         film_results.objects(source, *case.arguments[1:])
 
 
-NAMES = {
-    "ISO_IR 100": "Müller^Zoë",
-    "ISO_IR 192": "Ωmega^山田",
-    ("", "ISO 2022 IR 87"): "Yamada^Tarou=山田^太郎=やまだ^たろう",
-    "ISO_IR 144": "Люкceмбypг^Иван",
-}
+NAMES = [
+    ("ISO_IR 100", "Müller^Zoë"),
+    ("ISO_IR 100", "Müller\N{NO-BREAK SPACE}Lüdens\N{SOFT HYPHEN}cheidt^Zoë"),
+    ("ISO_IR 192", "Ωmega^山田"),
+    ("ISO_IR 192", "O\N{RIGHT SINGLE QUOTATION MARK}Brien^Zo\N{ZERO WIDTH NON-JOINER}e"),
+    (("", "ISO 2022 IR 87"), "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+    (("", "ISO 2022 IR 87"), "Yamada^Tarou=山田\N{IDEOGRAPHIC SPACE}太郎"),
+    ("ISO_IR 144", "Люкceмбypг^Иван"),
+]
 
 
-@pytest.mark.parametrize(("character_set", "name"), NAMES.items(), ids=str)
+@pytest.mark.parametrize(("character_set", "name"), NAMES, ids=ascii)
 def test_names_of_every_character_set_are_stored_as_utf8(character_set: Any, name: str, tmp_path: pathlib.Path) -> None:
     value = list(character_set) if isinstance(character_set, tuple) else character_set
     case = measured_films.measured(tmp_path / "film.dcm", SpecificCharacterSet=value, PatientName=name)
@@ -146,6 +153,21 @@ def test_a_name_that_its_character_set_cannot_spell_is_refused(tmp_path: pathlib
     with pytest.raises(ResultError, match="Patient's Name") as caught:
         film_results.objects(headers.read(path), *case.arguments[1:])
     assert "SECRET" not in str(caught.value)
+
+
+def test_only_long_texts_have_lines() -> None:
+    several = Dataset()
+    several.AdditionalPatientHistory = several.StudyDescription = "one\r\nanother"
+    assert checked_values.text(several, "AdditionalPatientHistory") == "one\r\nanother"
+    with pytest.raises(ResultError, match="Study Description"):
+        checked_values.text(several, "StudyDescription")
+
+
+def test_an_accession_number_of_more_than_16_characters_is_left_empty(case: Measured) -> None:
+    source = changed(case.source, "AccessionNumber", "SECRET-accession-9")
+    for result in film_results.objects(source, *case.arguments[1:]):
+        assert (result.AccessionNumber, result.PatientID) == ("", "SECRET-ID")
+        assert result.StudyInstanceUID == case.source.StudyInstanceUID
 
 
 @pytest.fixture

@@ -165,6 +165,103 @@ def test_the_same_study_and_model_give_the_same_objects(answer: study_reading.An
     assert not {one.SOPInstanceUID for one in other} & {one.SOPInstanceUID for one in first}
 
 
+def identifiers(results: Sequence[Dataset]) -> set[str]:
+    return {uid for one in results for uid in (one.SOPInstanceUID, one.SeriesInstanceUID)}
+
+
+def test_whatever_shapes_a_result_gives_other_objects(answer: study_reading.Answer) -> None:
+    found = {
+        "as it is": made(answer),
+        "threshold": made(dataclasses.replace(answer, threshold=0.5)),
+        "method": made(answer, method="Grad-CAM++"),
+        "clinical": made(answer, clinical_values={"age": 63.0}),
+        "other clinical": made(answer, clinical_values={"age": 64.0}),
+        "no patient": made(answer, carry_patient=False),
+        "no picture": study_results.objects(sources_of(answer), answer, None, IDENTITY),
+    }
+    known = [uid for results in found.values() for uid in identifiers(results)]
+    assert len(set(known)) == len(known) == 4 * 6 + 2
+    unknown = made(answer, clinical_values={"age": float("nan")})
+    assert identifiers(unknown) == identifiers(found["as it is"])
+
+
+CLINICAL = {"age": 63.0, "sex": 1.0, "disease_duration": float(np.float32(-0.7)), "rf": 0.0, "anti_ccp": 1.0}
+
+
+def test_the_report_states_the_clinical_values(answer: study_reading.Answer, tmp_path: pathlib.Path) -> None:
+    report = made(answer, clinical_values={**CLINICAL, "biologic": float("nan")})[0]
+    assert dicom_validation.remarks(tmp_path, report)[0] == set()
+    plain = highdicom.sr.srread(tmp_path / f"{report.SOPInstanceUID}.dcm")
+    [group] = [one for one in plain.content.get_image_measurement_groups() if one.tracking_identifier == "clinical"]
+    years = {one.name.value: (one.value, one.unit) for one in group.get_measurements()}
+    assert years == {"age": (63.0, codes.UCUM.Year), "disease_duration": (-0.7, codes.UCUM.Year)}
+    evaluations = [one for one in group.get_qualitative_evaluations() if one.name.scheme_designator == "99RASPINE"]
+    choices = {one.name.value: (one.value.value, one.value.meaning) for one in evaluations}
+    assert choices == {
+        "sex": ("248152002", "Female"), "rf": ("373067005", "No"), "anti_ccp": ("373066001", "Yes"),
+    }  # fmt: skip
+    [line] = [line for line in written(report) if line.startswith("Clinical values")]
+    assert line == (
+        "Clinical values: age 63 years, duration of the disease -0.7 years, sex: female, rheumatoid factor: no, "
+        "antibodies against cyclic citrullinated peptides: yes."
+    )
+    said = read_back.read(report)
+    assert (said.risk, said.confidence) == (0.73, {})
+
+
+@pytest.mark.parametrize("values", [{"sex": 0.5}, {"age": float("inf")}, {"weight": 70.0}], ids=str)
+def test_clinical_values_that_mean_nothing_are_refused(values: dict[str, float], answer: study_reading.Answer) -> None:
+    with pytest.raises(ResultError, match="a clinical value is"):
+        made(answer, clinical_values=values)
+
+
+@pytest.mark.parametrize(
+    ("risk", "threshold", "line"),
+    [
+        (0.39996, 0.4, "Risk 0.39996: negative (positive from 0.4 on)."),
+        (0.4, 0.4, "Risk 0.400: positive (positive from 0.4 on)."),
+        (0.4321, 0.43216, "Risk 0.4321: negative (positive from 0.4322 on)."),
+        (0.43204, 0.43201, "Risk 0.432: positive (positive from 0.432 on)."),
+    ],
+)
+def test_the_verdict_follows_from_the_risk_printed(
+    risk: float, threshold: float, line: str, answer: study_reading.Answer
+) -> None:
+    assert line in written(made(dataclasses.replace(answer, risk=risk, threshold=threshold))[0])
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "other"),
+    [
+        ("PatientName", "Secret^Name", "Secret^Brother"),
+        ("PatientName", "Secret^Name=山田^太郎", "Secret^Name=山田^次郎"),
+        ("IssuerOfPatientID", "SECRET-A", "SECRET-B"),
+        ("PatientBirthDate", "19330401", "19330402"),
+        ("PatientSex", "F", "M"),
+    ],
+)
+def test_several_patients_of_one_id_are_not_filed_under_one(
+    keyword: str, value: str, other: str, answer: study_reading.Answer
+) -> None:
+    sources = sources_of(answer)
+    for one, told in zip(sources, ["", value, "", *[other] * (len(sources) - 3)], strict=True):
+        one.SpecificCharacterSet = "ISO_IR 192"
+        setattr(one, keyword, told)
+    with pytest.raises(ResultError, match="the images of a result have one") as caught:
+        study_results.objects(sources, answer, None, IDENTITY)
+    assert "SECRET" not in str(caught.value).upper()
+    assert study_results.objects(sources, answer, None, IDENTITY, carry_patient=False)
+
+
+def test_one_patient_written_in_several_ways_is_one(answer: study_reading.Answer) -> None:
+    sources = sources_of(answer)
+    ways = ["Secret^Name", "SECRET^NAME^^", "Secret^Name=山田^太郎", "", " Secret ^ Name"]
+    for place, one in enumerate(sources):
+        one.SpecificCharacterSet, one.PatientName = "ISO_IR 192", ways[place % len(ways)]
+        one.PatientSex = "F" if place % 2 else ""
+    assert study_results.objects(sources, answer, None, IDENTITY)
+
+
 def test_the_patient_is_carried_or_nowhere(answer: study_reading.Answer) -> None:
     for result in made(answer):
         assert (result.PatientID, str(result.PatientName), result.StudyID) == ("SECRET-neck", "Secret^Name", "SECRET-9")

@@ -1,0 +1,42 @@
+"""Numbers as people read them: with as many digits as it takes for a verdict to follow from what is printed."""
+
+import math
+
+from raspine import landmarks, risk
+
+_MOST = 17  # digits tell any two numbers apart
+_DIGITS = 3  # of a risk and its threshold
+
+
+def label(distance: landmarks.Distance, millimetres: float) -> str:
+    """Returns a distance in mm, e.g. `ADI 3.4 mm`; `ADI 3.04 mm` where a threshold is 3 mm."""
+    name = distance.name.upper()
+    return f"{name} {_length(distance, millimetres)} mm" if math.isfinite(millimetres) else f"{name} not measured"
+
+
+def rule(distance: landmarks.Distance) -> str:
+    """Returns when a distance is positive, e.g. `positive > 3 mm`; '' for one that is only reported."""
+    limit = distance.threshold_mm
+    return "" if limit is None else f"positive {distance.comparison} {_exact(limit)} mm"
+
+
+def risk_line(value: float, threshold: float) -> str:
+    """Returns a risk with its verdict, e.g. `Risk 0.730: positive (positive from 0.4 on)`."""
+    verdict = risk.verdict(value, threshold)
+    for digits in range(_DIGITS, _MOST):
+        shown, limit = f"{value:.{digits}f}", f"{threshold:.{digits}g}"
+        if risk.verdict(float(shown), float(limit)) == verdict:
+            break
+    return f"Risk {shown}: {verdict} (positive from {limit} on)"
+
+
+def _length(distance: landmarks.Distance, millimetres: float) -> str:
+    for decimals in range(1, _MOST):
+        shown = f"{millimetres:.{decimals}f}"
+        if distance.is_positive(float(shown)) == distance.is_positive(millimetres):
+            return shown
+    return repr(float(millimetres))
+
+
+def _exact(value: float) -> str:
+    return short if float(short := f"{value:g}") == value else repr(value)
