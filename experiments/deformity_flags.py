@@ -8,7 +8,7 @@ from absl import flags
 from experiments import training_flags
 from raspine import program
 
-_DEPTH = flags.DEFINE_enum("depth", "101", ["26", "50", "101", "152"], "Layers of the ResNet.")
+_DEPTH = flags.DEFINE_enum("depth", "101", ["14", "26", "50", "101", "152"], "Layers of the ResNet.")
 _PER_SLICE = flags.DEFINE_bool(
     "per_slice", False, "One encoder shared by the slices, each with its own map, instead of slices as channels."
 )
@@ -58,8 +58,9 @@ def check() -> None:
     weights = training_flags.WEIGHTS.value
     if weights and weights != "imagenet" and not pathlib.Path(weights).is_file():
         raise program.UsageError(f"--weights: no file '{weights}'; a path, or `imagenet`.")
-    if weights and _DEPTH.value == "26":
-        raise program.UsageError("--weights: nobody publishes a ResNet of depth 26; use --depth=50, 101 or 152.")
+    if weights and _DEPTH.value in ("14", "26"):
+        message = f"nobody publishes a ResNet of depth {_DEPTH.value}; use --depth=50, 101 or 152."
+        raise program.UsageError(f"--weights: {message}")
     for flag, needed, text in (
         (_POOL, _PER_SLICE.value, "--per_slice"),
         (_FOCAL_GAMMA, _RISK_LOSS.value == "focal", "--risk_loss=focal"),

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from raspine.models import layers
 
-BLOCKS = {26: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+BLOCKS = {14: (1, 1, 1, 1), 26: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 POOLS = ("attention", "mean", "mean_max")
 MULTIPLE = 32  # the last stage's stride: heights and widths must be multiples of it
 IMAGE, CLINICAL, LOGIT = "image", "clinical", "logit"
@@ -50,7 +50,7 @@ def resnet(
     `{"image": ..., "clinical": ...}`.
 
     Args:
-      depth: 26 (two blocks a stage, for small machines), 50, 101 or 152.
+      depth: 14 or 26 (one or two blocks a stage, for small machines), 50, 101 or 152.
       input_shape: (height, width, slices); height and width multiples of 32 pixels, or None for sizes that are known
         only when the network runs (they must still be multiples of 32).
       normalization: "fused", "keras" or "synchronized" (see `raspine.models.layers.batch_normalization`).

@@ -26,7 +26,7 @@ class Recipe(loop.Recipe):
     """Everything that decides what a risk network becomes.
 
     Attributes:
-      depth: of the ResNet: 26, 50, 101 or 152.
+      depth: of the ResNet: 14, 26, 50, 101 or 152.
       height, width_px: of the network's input, pixels; multiples of 32; 0 for the records' own.
       per_slice: one encoder shared by the slices instead of slices as channels.
       pool: of the slices' features, with per_slice.

@@ -66,7 +66,9 @@ def test_resnet101_is_the_library_s_with_its_biases_folded() -> None:
     np.testing.assert_allclose(features(images, training=False), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(("depth", "last"), [(26, "conv5_block2_out"), (50, "conv5_block3_out")])
+@pytest.mark.parametrize(
+    ("depth", "last"), [(14, "conv5_block1_out"), (26, "conv5_block2_out"), (50, "conv5_block3_out")]
+)
 def test_depths(depth: int, last: str) -> None:
     model = resnet.resnet(depth, (32, 96, 2))
     assert (model.name, resnet.last_stage(model), resnet.depth_of(model)) == (f"resnet{depth}", last, depth)
@@ -169,7 +171,7 @@ def test_a_bfloat16_network_gives_a_float32_logit_and_trains() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"depth": 18}, r"depth must be one of \(26, 50, 101, 152\). Received: 18"),
+        ({"depth": 18}, r"depth must be one of \(14, 26, 50, 101, 152\). Received: 18"),
         ({"input_shape": (100, 64, 6)}, r"multiples of 32 pixels. Received: \(100, 64, 6\)"),
         ({"input_shape": (64, 64, None)}, r"\(height, width, slices\)"),
         ({"normalization": "group"}, "normalization must be one of"),
