@@ -20,7 +20,7 @@ from raspine.training import deformity, landmarks, loop, step, strategy
 STEPS = 20
 SHARED = {
     "batch": 8, "epochs": 10, "learning_rate": 1e-3, "seed": 3, "normalization": "synchronized",
-    "precision": "float64",
+    "precision": "float64", "validate_every": 5,
 }  # fmt: skip
 STILL = study_augmentation.StudyAugmentation(augmentation.Augmentation(5, 0, 0, 0.05, 0.1, 0, 0.02, 0), brightness=0.02)
 
@@ -59,9 +59,9 @@ def main(name: str, folder: pathlib.Path, result: pathlib.Path) -> None:
     if name == "mirrored":
         strategy.split_cpu(2)
     place = strategy.make(name)
-    # One block a stage: how replicas work together is under test, and tracing the whole network takes long.
-    hrnet.SMALL_DEPTH = hrnet.Depth(1, (1, 1, 1), 1)
-    resnet.BLOCKS[26] = (1, 1, 1, 1)
+    # A module or a block of all: how replicas work together is under test, and tracing the whole networks takes long.
+    hrnet.SMALL_DEPTH = hrnet.Depth(1, (1, 0, 0), 1)
+    resnet.BLOCKS[26] = (1, 0, 0, 0)
     execution = loop.Execution(strategy=name, place=place, deterministic=True)
     found: dict[str, np.ndarray] = {}
     for title, task in tasks(folder).items():

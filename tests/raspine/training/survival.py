@@ -1,6 +1,6 @@
 r"""Stops a run again and again by SIGKILL and SIGTERM at random steps, and compares its end with an undisturbed one's.
 
-    python tests/raspine/training/survival.py STOPS
+    PYTHONPATH=tests python tests/raspine/training/survival.py STOPS
 
 Stops a run of one process, and one of two workers, STOPS times with each signal. Prints how far the weights are apart.
 """
@@ -9,11 +9,11 @@ import os
 import pathlib
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 
+import forked
 import numpy as np
 
 from experiments import local_workers
@@ -22,45 +22,35 @@ from experiments.cluster import tf_config
 HERE = pathlib.Path(__file__).resolve()
 ROOT = HERE.parents[3]
 STEPS = 60
-PATIENCE = 120  # seconds; far more than any step or end takes
+PATIENCE = 300  # seconds; far more than any step or end takes
 
 
-def start(workers: int, folder: pathlib.Path, precision: str) -> list[subprocess.Popen[str]]:
+def start(workers: int, folder: pathlib.Path, precision: str) -> list[forked.Program]:
     """Starts the run's processes, worker 0 first."""
     name = "one_device" if workers == 1 else "multi_worker"
-    command = [sys.executable, str(HERE.with_name("tiny_run.py")), name, str(folder), precision]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1"}
+    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1"}
     addresses = [f"127.0.0.1:{port}" for port in local_workers.free_ports(workers)]
     started = []
     for index in range(workers):
         cluster = {} if workers == 1 else {tf_config.VARIABLE: tf_config.text(addresses, index)}
-        log = (folder.parent / f"{folder.name}_{index}.log").open("a")
-        started.append(
-            subprocess.Popen(command, env=environment | cluster, stdout=subprocess.PIPE, stderr=log, text=True)
-        )
-        log.close()
+        out = pathlib.Path(tempfile.mkdtemp(dir=folder.parent)) / "out"
+        arguments = [name, str(folder), precision]
+        started.append(forked.begin(str(HERE.with_name("tiny_run.py")), arguments, ROOT, out, environment | cluster))
     return started
 
 
-def stop_at(step: int, number: int, victim: int, processes: Sequence[subprocess.Popen[str]]) -> list[int]:
+def stop_at(step: int, number: int, victim: int, programs: Sequence[forked.Program]) -> list[int]:
     """Sends a signal to a process once worker 0 has said a step; returns how all of them ended."""
-    first = processes[0].stdout
-    assert first is not None
-    try:
-        for line in first:
-            if line.startswith("step ") and int(line.split()[1]) >= step:
-                processes[victim].send_signal(number)
-                break
-        first.read()
-        return [process.wait(PATIENCE) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
+    for line in programs[0].lines():
+        if line.startswith("step ") and int(line.split()[1]) >= step:
+            os.kill(programs[victim].process.pid, number)
+            break
+    return [program.end(PATIENCE) for program in programs]
 
 
 def complete(workers: int, folder: pathlib.Path, precision: str) -> list[int]:
     """Runs to the end; returns how the processes ended."""
-    return [process.wait(PATIENCE) for process in start(workers, folder, precision) if process.stdout.read() or True]
+    return [program.end(PATIENCE) for program in start(workers, folder, precision)]
 
 
 def furthest(one: pathlib.Path, other: pathlib.Path) -> float:

@@ -1,9 +1,8 @@
 import json
 import pathlib
-import subprocess
-import sys
 from collections.abc import Callable
 
+import forked
 import keras
 import numpy as np
 import pytest
@@ -157,7 +156,7 @@ def test_training_resumes_from_a_saved_model(tmp_path: pathlib.Path) -> None:
 
 def test_two_replicas_equal_one_device() -> None:
     """In a process of its own: logical devices must be made before TensorFlow starts."""
-    done = subprocess.run([sys.executable, str(REPLICAS)], capture_output=True, text=True, check=False)
+    done = forked.run(str(REPLICAS), [], REPLICAS.parent)
     assert done.returncode == 0, done.stderr[-2000:]
     differences = json.loads(done.stdout.splitlines()[-1])
     assert differences["replicas"] == 2

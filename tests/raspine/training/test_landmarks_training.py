@@ -3,11 +3,10 @@
 import dataclasses
 import json
 import pathlib
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import film_shards
+import forked
 import numpy as np
 import power_cut
 import pytest
@@ -35,9 +34,9 @@ RECIPE = training.Recipe(
 
 @pytest.fixture(autouse=True, scope="module")
 def shallow() -> Iterator[None]:
-    """One block and one module a stage: the loop is under test, and tracing the whole network takes long."""
+    """One module: the loop is under test, and tracing the whole network takes long."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hrnet, "SMALL_DEPTH", hrnet.Depth(1, (1, 1, 1), 1))
+        patch.setattr(hrnet, "SMALL_DEPTH", hrnet.Depth(1, (1, 0, 0), 1))
         yield
 
 
@@ -136,9 +135,8 @@ def test_a_folder_without_records_is_named(tmp_path: pathlib.Path) -> None:
 
 
 MIRRORED = """
-import sys
 from raspine.models import hrnet
-hrnet.SMALL_DEPTH = hrnet.Depth(1, (1, 1, 1), 1)
+hrnet.SMALL_DEPTH = hrnet.Depth(1, (1, 0, 0), 1)
 from experiments import train
 train.run()
 """
@@ -146,12 +144,13 @@ train.run()
 
 def test_mirrored_trains_over_two_devices(data: training.Data, tmp_path: pathlib.Path) -> None:
     """Logical devices must be made before TensorFlow starts, so this trains in a process of its own."""
-    command = [
-        sys.executable, "-c", MIRRORED, "--task=landmarks", f"--data={data.folder}", "--small", "--seed=3",
+    (tmp_path / "train.py").write_text(MIRRORED)
+    arguments = [
+        "--task=landmarks", f"--data={data.folder}", "--small", "--seed=3",
         f"--input_height={SIDE}", f"--input_width={SIDE}", "--batch=4", "--epochs=1", "--cutout=0",
         f"--output_dir={tmp_path / 'mirrored'}", "--strategy=mirrored", "--logical_cpus=2", "--weight_average=0.9",
     ]  # fmt: skip
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    finished = forked.run(str(tmp_path / "train.py"), arguments, tmp_path)
     assert finished.returncode == 0, finished.stderr
     run = json.loads((tmp_path / "mirrored" / "run.json").read_text())
     assert run["strategy"] == "mirrored"

@@ -1,6 +1,6 @@
 """Runs that are killed and stopped at random steps end with the weights of undisturbed ones.
 
-    python tests/raspine/training/survival.py 10
+    PYTHONPATH=tests python tests/raspine/training/survival.py 10
 
 does the same with ten steps for each signal; here it is one of each.
 """
