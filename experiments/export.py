@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from experiments import models, thresholds
+from experiments import models, risk_threshold, thresholds
 from raspine import landmarker, program, risk
 from raspine.serving import export, fresh_process
 
@@ -39,6 +39,7 @@ _LOADER = flags.DEFINE_enum(
     "loader", fresh_process.PYTHON, fresh_process.LOADERS, "What the exported model is loaded with when it is checked."
 )
 _THRESHOLDS = flags.DEFINE_list("thresholds", [], thresholds.HELP)
+flags.adopt_module_key_flags(risk_threshold)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -49,6 +50,7 @@ def main(argv: Sequence[str]) -> None:
         raise program.UsageError(f"--name is letters, digits, '_' and '-'. Received: '{_NAME.value}'.")
     if os.path.exists(_OUTPUT_DIR.value) and not os.path.isdir(_OUTPUT_DIR.value):
         raise program.UsageError("--output_dir is a file: name a folder.")
+    risk_threshold.check()
     model = _model()
     name = _NAME.value or model.identity.name
     for variant in dict.fromkeys(_VARIANTS.value):
@@ -61,11 +63,14 @@ def main(argv: Sequence[str]) -> None:
 
 def _model() -> landmarker.Landmarker | risk.RiskModel:
     if models.task(_MODEL.value) == landmarker.TASK:
-        model = models.load(_MODEL.value)
-        return model.with_schema(thresholds.apply(model.schema, _THRESHOLDS.value))
+        if given := [name for name in risk_threshold.NAMES if flags.FLAGS[name].present]:
+            raise program.UsageError(f"--{given[0]} is not for a model of {landmarker.TASK}.")
+        film_model = models.load(_MODEL.value)
+        return film_model.with_schema(thresholds.apply(film_model.schema, _THRESHOLDS.value))
     if _THRESHOLDS.value:
         raise program.UsageError(f"--thresholds is not for a model of {risk.TASK}.")
-    return models.load_risk(_MODEL.value)
+    model, fixed = models.load_risk(_MODEL.value), risk_threshold.fixed()
+    return model.with_threshold(fixed[0]) if fixed else model
 
 
 def run() -> None:

@@ -12,7 +12,8 @@ COLUMNS = ("age", "sex", "disease_duration", "rf", "anti_ccp", "biologic")
 MISSING = ("", "na", "n/a", "nan", "none", "null", "unknown")
 
 # An MRI may come before the diagnosis: paper 1 gives durations of the disease from -4 years on.
-_YEARS = {"age": (0.0, 120.0), "disease_duration": (-80.0, 120.0)}
+YEARS = {"age": (0.0, 120.0), "disease_duration": (-80.0, 120.0)}
+RANGES = {column: YEARS.get(column, (0.0, 1.0)) for column in COLUMNS}  # of the others the ends alone
 _FEMALE = ("1", "f", "female", "w", "woman")
 _MALE = ("0", "m", "male", "man")
 _YES = ("1", "yes", "y", "true", "positive", "pos", "+")
@@ -40,7 +41,7 @@ def parse(column: str, text: str) -> float:
     value = text.strip().casefold()
     if value in MISSING:
         return math.nan
-    if column in _YEARS:
+    if column in YEARS:
         return _years(column, value)
     if column == "sex":
         return _choice(column, value, _FEMALE, _MALE, "female (1) or male (0)")
@@ -64,7 +65,7 @@ def _years(column: str, value: str) -> float:
         years = float(value.replace(",", "."))
     except ValueError:
         years = math.nan
-    lowest, highest = _YEARS[column]
+    lowest, highest = YEARS[column]
     if not lowest <= years <= highest:
         raise ClinicalError(
             f"column '{column}' is a number of years from {lowest:g} to {highest:g}, or empty. "

@@ -25,6 +25,7 @@ from raspine.models import (
 FORMAT = 2
 MAX_SIDE = 8192  # pixels of a network's input
 TASK = "landmarks"
+TOGETHER = 2  # films of a request that are decoded and framed at once: each takes 4 bytes a pixel
 NETWORKS = ("model.keras", "region.keras")
 WEIGHTS = NETWORKS[0]
 CARD = "model.json"
@@ -199,7 +200,10 @@ class Stage:
 
         shape = tf.TensorSpec((self.settings.height, self.settings.width, 1), tf.float32)
         framed, to_native = tf.map_fn(
-            framed_film, tf.range(films.count), fn_output_signature=(shape, tf.TensorSpec((2, 3), tf.float32))
+            framed_film,
+            tf.range(films.count),
+            fn_output_signature=(shape, tf.TensorSpec((2, 3), tf.float32)),
+            parallel_iterations=TOGETHER,
         )
         points, confidence = self._decode(framed)
         return framing.apply(to_native, points), confidence
@@ -257,7 +261,11 @@ class Landmarker:
         """Which model this is: the same for the same weights, settings and thresholds."""
         weights = (array for stage in self.stages for array in stage.network.get_weights())
         first = self.stages[0]
-        settings = {"task": TASK, "stages": [stage.described() for stage in self.stages]}
+        settings = {
+            "task": TASK,
+            "stages": [stage.described() for stage in self.stages],
+            "networks": [model_identity.architecture(stage.network) for stage in self.stages],
+        }
         return model_identity.of_model(self.schema.name, weights, settings, first.fast, first.precision)
 
     def with_schema(self, schema: landmarks.Schema) -> "Landmarker":
@@ -356,7 +364,7 @@ def load(folder: str | os.PathLike[str], fast: bool = True, precision: str = "fl
                 f"'{folder}' is no model directory: it has no {name}. Give best/ or last/ of a training run."
             )
     try:
-        stored = outside_json.parse((place / CARD).read_text(encoding="utf-8"))
+        stored = outside_json.read(place / CARD)
         if (stored["format"], stored["task"]) != (FORMAT, TASK):
             what = quoting.line(f"a {stored['task']} model of format {stored['format']}", 80)
             raise ModelDirectoryError(f"'{folder}' holds {what}.")

@@ -1,13 +1,18 @@
 """Which model an answer is from: name, version and a hash of everything that shapes its answers."""
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:  # clients know models by their cards alone
+    import keras
 
 FLOAT32, FOLDED, FAST = VARIANTS = ("float32", "folded", "fast")
 _VERSION_LENGTH = 12
@@ -20,8 +25,8 @@ class ModelIdentity:
     Attributes:
       name: of the model, a plain word.
       version: a server's version number, or the start of the digest for a model directory.
-      digest: hexadecimal SHA-256 of weights and settings, thresholds among them: answers differ only when it does, up
-        to the precision of the variant.
+      digest: hexadecimal SHA-256 of networks, weights and settings, thresholds among them: answers differ only when it
+        does, up to the precision of the variant.
       variant: how it computes: `float32` as trained; `folded`, float32 with normalisations folded into convolutions;
         `fast`, that in bfloat16.
     """
@@ -50,6 +55,20 @@ def of_model(
         digest.update(array.tobytes())
     variant = FLOAT32 if not fast else FOLDED if precision == "float32" else FAST
     return ModelIdentity(name, digest.hexdigest()[:_VERSION_LENGTH], digest.hexdigest(), variant)
+
+
+def architecture(network: keras.Model) -> Any:
+    """Returns a network's layers with their settings as JSON values, whatever precision it computes in.
+
+    Not by Keras's own JSON, which fails once another model shares some of the network's layers, as that of a map does.
+    """
+    return [[type(layer).__name__, _without_dtypes(layer.get_config())] for layer in network.layers]
+
+
+def _without_dtypes(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_dtypes(item) for key, item in value.items() if key != "dtype"}
+    return [_without_dtypes(item) for item in value] if isinstance(value, list) else value
 
 
 def of_card(card: Mapping[str, Any]) -> ModelIdentity:

@@ -94,6 +94,7 @@ class RiskModel:
         card: dict[str, Any] | None = None,
         fast: bool = False,
         precision: str = "float32",
+        threshold: float | None = None,
     ):
         expected = (None, settings.height, settings.width, settings.choice.count)
         shapes = [expected, (None, 2 * len(settings.columns))][: 2 if settings.columns else 1]
@@ -101,7 +102,7 @@ class RiskModel:
             received = quoting.line([tuple(one.shape) for one in (*network.inputs, *network.outputs)])
             raise ModelDirectoryError(f"The network takes and gives {received}, its settings say {shapes}, (None, 1).")
         self.network, self.settings, self.card = network, settings, card or {}
-        self.fast, self.precision = fast, inference.checked(precision)
+        self.fast, self.precision, self._threshold = fast, inference.checked(precision), threshold
         self._logit = tf.function(lambda inputs: self._answering(inputs)[:, 0], reduce_retracing=True)
 
     @functools.cached_property
@@ -112,22 +113,33 @@ class RiskModel:
 
     def answering(self, fast: bool, precision: str = "float32") -> "RiskModel":
         """Returns the same network, answering by the fast way or by itself; see `load`."""
-        return RiskModel(self.network, self.settings, self.card, fast, precision)
+        return RiskModel(self.network, self.settings, self.card, fast, precision, self._threshold)
 
     def as_trained(self) -> "RiskModel":
         """Returns the network as trained, not folded, in float32."""
-        return RiskModel(float32.twin(self.network), self.settings, self.card)
+        return RiskModel(float32.twin(self.network), self.settings, self.card, threshold=self._threshold)
+
+    def with_threshold(self, threshold: float) -> "RiskModel":
+        """Returns the same network with another threshold, which `save` does not keep."""
+        return RiskModel(self.network, self.settings, self.card, self.fast, self.precision, threshold)
 
     @property
     def threshold(self) -> float:
-        """From which risk on a verdict is positive: Youden's on the validation studies, else 0.5."""
+        """From which risk on a verdict is positive: the one given, Youden's on the validation studies, else 0.5."""
+        if self._threshold is not None:
+            return self._threshold
         chosen = self.card.get("validation", {}).get("val_threshold")
         return DEFAULT_THRESHOLD if chosen is None else float(chosen)
 
     @functools.cached_property
     def identity(self) -> model_identity.ModelIdentity:
         """Which model this is: the same for the same weights, settings and threshold."""
-        settings = {"task": TASK, "settings": self.described(), "threshold": self.threshold}
+        settings = {
+            "task": TASK,
+            "settings": self.described(),
+            "threshold": self.threshold,
+            "network": model_identity.architecture(self.network),
+        }
         return model_identity.of_model(TASK, self.network.get_weights(), settings, self.fast, self.precision)
 
     def described(self) -> dict[str, Any]:
@@ -209,7 +221,7 @@ def load(folder: str | os.PathLike[str], fast: bool = True, precision: str = "fl
                 f"'{folder}' is no model directory: it has no {name}. Give best/ or last/ of a training run."
             )
     try:
-        stored = outside_json.parse((place / CARD).read_text(encoding="utf-8"))
+        stored = outside_json.read(place / CARD)
         if (stored["format"], stored["task"]) != (FORMAT, TASK):
             what = quoting.line(f"a {stored['task']} model of format {stored['format']}", 80)
             raise ModelDirectoryError(f"'{folder}' holds {what}.")

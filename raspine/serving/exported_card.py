@@ -4,14 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from raspine import drawing, landmarker, model_identity, provenance
+from raspine import drawing, landmarker, provenance
 from raspine.landmarker import Landmarker
 from raspine.risk import TASK as RISK_TASK
 from raspine.risk import RiskModel
 from raspine.serving import signatures
 
-_TRAINED = "the networks as trained, in float32"
-_COMPARED = {model_identity.FAST: "the same computation before it was exported"}
 _LIMITS = {
     landmarker.TASK: (
         "One lateral film measures in two dimensions: rotation and a tilted neck change distances.",
@@ -81,7 +79,7 @@ def as_markdown(card: Mapping[str, Any], differences: Mapping[str, float]) -> st
         *(f"- {limit}" for limit in _LIMITS[card["task"]]),
         "- Research use only: no medical device.",
         "",
-        f"## Against {_COMPARED.get(card['variant'], _TRAINED)}, on random smooth pictures",
+        "## Against the networks as trained, in float32, on random smooth pictures",
         "",
         *(f"- {name}: at most {value:.3g} apart" for name, value in differences.items()),
         "",

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from raspine import features, landmarks, records
-from raspine.landmarker import Landmarker, Pictures
+from raspine.landmarker import TOGETHER, Landmarker, Pictures
 from raspine.serving import graph_checks, signatures
 
 Answer = dict[str, tf.Tensor]
@@ -94,14 +94,14 @@ def of_records(model: Landmarker, examples: tf.Tensor) -> Answer:
 
 def decoded(png: tf.Tensor) -> tf.TensorArray:
     """Returns uint16 [height, width] each of string [film]: decoded once, and read by each look of the model."""
-    count = tf.shape(png)[0]
+    checked = graph_checks.grey_pngs(png)
+    count = tf.shape(checked)[0]
     empty = tf.TensorArray(tf.uint16, count, element_shape=(None, None), infer_shape=False, clear_after_read=False)
 
     def step(film: tf.Tensor, pictures: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-        picture = records.decode_image(graph_checks.grey_png(png[film]), tf.uint16)[..., 0]
-        return film + 1, pictures.write(film, picture)
+        return film + 1, pictures.write(film, records.decode_image(checked[film], tf.uint16)[..., 0])
 
-    return tf.while_loop(lambda film, _: film < count, step, (0, empty))[1]
+    return tf.while_loop(lambda film, _: film < count, step, (0, empty), parallel_iterations=TOGETHER)[1]
 
 
 def distances(schema: landmarks.Schema, points: tf.Tensor, spacing: tf.Tensor) -> Answer:

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from raspine.serving import c_loader, tensor_file
@@ -63,7 +62,11 @@ def answers(
 def _run(folder: str, triples: Sequence[str], loader: str) -> None:
     reader = str(_HERE / "tensor_file.py")
     if loader == C:
-        command = [sys.executable, "-I", str(_HERE / "c_loader.py"), reader, c_loader.library(), folder, *triples]
+        try:
+            library = c_loader.library()
+        except c_loader.LoaderError as error:
+            raise ProcessError(str(error)) from error
+        command = [sys.executable, "-I", str(_HERE / "c_loader.py"), reader, library, folder, *triples]
     else:
         command = [sys.executable, "-I", "-c", _OF_PYTHON, reader, folder, *triples]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -81,8 +84,3 @@ def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if "raspine:" in line]
     return (told or lines or [""])[-1]
-
-
-def concatenated(parts: Sequence[Tensors]) -> dict[str, NDArray[Any]]:
-    """Returns the answers to several requests as one batch."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

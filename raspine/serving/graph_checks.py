@@ -2,9 +2,11 @@
 
 import tensorflow as tf
 
+from raspine import clinical
 from raspine.dicom import layout
 
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+MAX_REQUEST_PIXELS = 2 * layout.MAX_PIXELS  # of all pictures of a request: 320 MB when they are decoded
 _SHORTEST = 57  # bytes of a PNG of one pixel: its start, header, data and end
 _GREY = b"\x00"
 
@@ -46,11 +48,11 @@ def sides(image: tf.Tensor, name: str) -> tf.Operation:
     return required((size > 0) & (size <= layout.MAX_SIDE), f"'{name}' has 1 to {layout.MAX_SIDE} pixels a side.", size)
 
 
-def grey_png(encoded: tf.Tensor) -> tf.Tensor:
-    """Returns string [] PNG, checked by its header before a decoder sees it (PNG specification, 11.2.1 IHDR).
+def grey_pngs(encoded: tf.Tensor) -> tf.Tensor:
+    """Returns string [picture] of PNGs, checked by their headers before a decoder sees any (PNG, 11.2.1 IHDR).
 
     Raises:
-      tf.errors.InvalidArgumentError: it is no grey PNG of 8 or 16 bit, or claims more than 120 million pixels.
+      tf.errors.InvalidArgumentError: one is no grey PNG of 8 or 16 bit, or they claim more pixels than are read.
     """
     length = tf.strings.length(encoded)
     long_enough = required(length >= _SHORTEST, "a picture is a grey PNG of 8 or 16 bit.", length)
@@ -59,18 +61,35 @@ def grey_png(encoded: tf.Tensor) -> tf.Tensor:
     is_png = tf.equal(tf.strings.substr(encoded, 0, len(PNG_START)), PNG_START)
     depth = tf.strings.substr(encoded, 24, 1)
     is_grey = ((depth == b"\x08") | (depth == b"\x10")) & (tf.strings.substr(encoded, 25, 1) == _GREY)
-    size = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
-    fits = (size > 0) & (size <= layout.MAX_SIDE)
-    pixels = tf.reduce_prod(tf.cast(size, tf.int64))
     header = tf.io.decode_raw(tf.strings.substr(encoded, 24, 2), tf.uint8)
+    size = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
+    fits = tf.reduce_all((size > 0) & (size <= layout.MAX_SIDE), -1)
+    pixels = tf.reduce_prod(tf.cast(size, tf.int64), -1)
+    limits = f"{layout.MAX_SIDE} pixels a side and {layout.MAX_PIXELS} in all"
+    # Sizes beyond the sides' limit could not be summed.
+    total = tf.reduce_sum(tf.where(fits, pixels, 0))
     checks = [
-        required(is_png, "a picture is a PNG.", tf.strings.length(encoded)),
+        required(is_png, "a picture is a PNG.", length),
         required(is_grey, "a PNG is grey, of 8 or 16 bit: (bit depth, colour type) 8 0 or 16 0.", header),
+        required(fits & (pixels <= layout.MAX_PIXELS), f"a PNG has at most {limits}: (width, height).", size),
         required(
-            fits & (pixels <= layout.MAX_PIXELS),
-            f"a PNG has at most {layout.MAX_SIDE} pixels a side and {layout.MAX_PIXELS} in all: (width, height).",
-            size,
+            total <= MAX_REQUEST_PIXELS, f"the pictures of a request have at most {MAX_REQUEST_PIXELS} pixels.", total
         ),
     ]
     with tf.control_dependencies(checks):
         return tf.identity(encoded)
+
+
+def clinical_values(values: tf.Tensor) -> list[tf.Operation]:
+    """Returns checks that float32 [study, 6] is what `raspine.clinical` reads, or NaN."""
+    checks = []
+    for place, column in enumerate(clinical.COLUMNS):
+        cell = values[:, place]
+        lowest, highest = clinical.RANGES[column]
+        is_in = (cell >= lowest) & (cell <= highest)
+        told = f"{lowest:g} to {highest:g}"
+        if column not in clinical.YEARS:
+            is_in, told = (cell == lowest) | (cell == highest), f"{lowest:g} or {highest:g}"
+        message = f"clinical column '{column}' is {told}, or NaN where unknown."
+        checks.append(required(tf.math.is_nan(cell) | is_in, message, cell))
+    return checks

@@ -11,7 +11,7 @@ ones, which take the same as their namesakes and give the risk with its map.
     gradcam, gradcam_png, gradcam_example                                     a risk model's, with the map
     describe          request (any text)                                      card: model.json as text
 
-This module imports no TensorFlow, so that a client needs none.
+A clinical value is as `raspine.clinical` reads it. The pictures of one request have at most 160 million pixels.
 """
 
 DEFAULT = "serving_default"

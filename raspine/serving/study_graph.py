@@ -10,6 +10,7 @@ import tensorflow as tf
 from raspine import clinical, features, study_records
 from raspine.explanation import gradcam
 from raspine.inputs import studies
+from raspine.landmarker import TOGETHER
 from raspine.models import float32, resnet
 from raspine.records import decode_image
 from raspine.risk import RiskModel
@@ -140,6 +141,7 @@ def _records(model: RiskModel, examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tenso
         graph_checks.required(kind == study_records.KIND_STUDY, "a record here is of a study.", kind),
         graph_checks.required(version == study_records.VERSION, told, version),
         _spacing(model, found[study_records.SPACING], study_records.SPACING),
+        *graph_checks.clinical_values(found[study_records.CLINICAL]),
     ]
     with tf.control_dependencies(checks):
         return _decoded(model, tf.identity(found[study_records.SLICES])), found[study_records.CLINICAL]
@@ -150,11 +152,16 @@ def _decoded(model: RiskModel, png: tf.Tensor) -> tf.Tensor:
     height, width, count = model.settings.height, model.settings.width, model.settings.choice.count
 
     def one(encoded: tf.Tensor) -> tf.Tensor:
-        picture = decode_image(graph_checks.grey_png(encoded), tf.uint16)[..., 0]
+        picture = decode_image(encoded, tf.uint16)[..., 0]
         with tf.control_dependencies([_large_enough(model, tf.shape(picture), signatures.PICTURE)]):
             return model.framed(tf.identity(picture)[None, None])[0, :, :, 0]
 
-    slices = tf.map_fn(one, tf.reshape(png, (-1,)), fn_output_signature=tf.TensorSpec((height, width), tf.float32))
+    slices = tf.map_fn(
+        one,
+        graph_checks.grey_pngs(tf.reshape(png, (-1,))),
+        fn_output_signature=tf.TensorSpec((height, width), tf.float32),
+        parallel_iterations=TOGETHER,
+    )
     return tf.transpose(tf.reshape(slices, (-1, count, height, width)), (0, 2, 3, 1))
 
 
@@ -163,8 +170,9 @@ def _inputs(model: RiskModel, images: tf.Tensor, values: tf.Tensor | None) -> st
 
 
 def _batches(inputs: dict[str, tf.Tensor], values: tf.Tensor | None) -> list[tf.Operation]:
-    given = inputs if values is None else {**inputs, signatures.CLINICAL: values}
-    return graph_checks.same_batch(**given)
+    if values is None:
+        return graph_checks.same_batch(**inputs)
+    return [*graph_checks.same_batch(**inputs, **{signatures.CLINICAL: values}), *graph_checks.clinical_values(values)]
 
 
 def _spacing(model: RiskModel, values: tf.Tensor, name: str) -> tf.Operation:

@@ -27,22 +27,25 @@ class Trial:
     Attributes:
       signature: which one is asked.
       inputs: by name.
+      side: the longer side of its films in pixels; 1 for studies.
       expected: what the model as trained answers, by name; empty for the card.
       verdict: from an answer to the verdicts that follow from its figures, int32 [batch].
     """
 
     signature: str
     inputs: Tensors
+    side: int
     expected: Tensors
     verdict: Callable[[Tensors], NDArray[np.int32]] = lambda answer: answer[signatures.VERDICT]
 
 
-def of_films(model: Landmarker, count: int = 3) -> list[Trial]:
+def of_films(model: Landmarker, count: int = 3, reduced: bool = True) -> list[Trial]:
     """Returns a trial of each signature on smooth random films, whose pixels are square, oblong and unknown in turn.
 
     Args:
       model: gives the answers that are expected.
       count: of films.
+      reduced: whether the pictures of the records are half as large as the films that they are of.
     """
     height, width = model.settings.height, model.settings.width
     images = smooth((count, height + height // 3 + 1, width + width // 5 + 2))
@@ -50,13 +53,16 @@ def of_films(model: Landmarker, count: int = 3) -> list[Trial]:
     known = [None if np.isnan(mm).any() else (float(mm[0]), float(mm[1])) for mm in spacing]
     expected = _film_answer(model, *model.locate(list(zip(images, known, strict=True))), spacing)
     pngs = _texts([records.encode_image(image) for image in images])
-    serialized = _texts([_film_record(image, mm, model.schema.name) for image, mm in zip(images, known, strict=True)])
+    side, factor = max(images.shape), 2 if reduced else 1
+    serialized = [_film_record(image, mm, model.schema.name, factor) for image, mm in zip(images, known, strict=True)]
+    # Edges lie on edges, so that a point at the centre of the first pixel moves.
+    native = {**expected, signatures.POINTS: expected[signatures.POINTS] * factor + np.float32((factor - 1) / 2)}
     verdict = functools.partial(film_verdicts, model.schema)
     return [
-        Trial(signatures.DEFAULT, {signatures.IMAGE: images, signatures.SPACING: spacing}, expected, verdict),
-        Trial(signatures.PNG, {signatures.PICTURE: pngs, signatures.SPACING: spacing}, expected, verdict),
-        Trial(signatures.EXAMPLE, {signatures.EXAMPLES: serialized}, expected, verdict),
-        Trial(signatures.DESCRIBE, {signatures.REQUEST: _texts([b""] * count)}, {}),
+        Trial(signatures.DEFAULT, {signatures.IMAGE: images, signatures.SPACING: spacing}, side, expected, verdict),
+        Trial(signatures.PNG, {signatures.PICTURE: pngs, signatures.SPACING: spacing}, side, expected, verdict),
+        Trial(signatures.EXAMPLE, {signatures.EXAMPLES: _texts(serialized)}, side * factor, native, verdict),
+        Trial(signatures.DESCRIBE, {signatures.REQUEST: _texts([b""] * count)}, 1, {}),
     ]
 
 
@@ -65,11 +71,12 @@ def of_studies(model: RiskModel, count: int = 3) -> list[Trial]:
 
     The risks beside maps are those of the network in float32, as the maps are.
     """
-    choice, width = model.settings.choice, len(clinical.COLUMNS)
+    choice = model.settings.choice
     slices = smooth((count * choice.count, *choice.size)).reshape(count, choice.count, *choice.size)
     spacing = np.full((count, 2), choice.canvas_mm, np.float32)
-    values = np.random.default_rng(_SEED).uniform(0, 60, (count, width)).astype(np.float32)
-    values[::2, ::2] = np.nan
+    values = np.full((count, len(clinical.COLUMNS)), np.nan, np.float32)
+    for place, ends in enumerate(clinical.RANGES.values()):
+        values[place % 2 :: 2, place] = ends[1]
     columns, plain = values if model.settings.columns else None, model.as_trained()
     expected = study_answer(model, slices, columns)
     mapped = {**study_answer(plain, slices, columns), signatures.MAP: study_maps(plain, slices, values)}
@@ -80,13 +87,13 @@ def of_studies(model: RiskModel, count: int = 3) -> list[Trial]:
     pictures: Tensors = {signatures.PICTURE: pngs, signatures.SPACING: spacing, **extra}
     records_of, verdict = {signatures.EXAMPLES: serialized}, functools.partial(study_verdicts, model.threshold)
     return [
-        Trial(signatures.DEFAULT, arrays, expected, verdict),
-        Trial(signatures.PNG, pictures, expected, verdict),
-        Trial(signatures.EXAMPLE, records_of, expected, verdict),
-        Trial(signatures.GRADCAM, arrays, mapped, verdict),
-        Trial(signatures.GRADCAM_PNG, pictures, mapped, verdict),
-        Trial(signatures.GRADCAM_EXAMPLE, records_of, mapped, verdict),
-        Trial(signatures.DESCRIBE, {signatures.REQUEST: _texts([b""] * count)}, {}),
+        Trial(signatures.DEFAULT, arrays, 1, expected, verdict),
+        Trial(signatures.PNG, pictures, 1, expected, verdict),
+        Trial(signatures.EXAMPLE, records_of, 1, expected, verdict),
+        Trial(signatures.GRADCAM, arrays, 1, mapped, verdict),
+        Trial(signatures.GRADCAM_PNG, pictures, 1, mapped, verdict),
+        Trial(signatures.GRADCAM_EXAMPLE, records_of, 1, mapped, verdict),
+        Trial(signatures.DESCRIBE, {signatures.REQUEST: _texts([b""] * count)}, 1, {}),
     ]
 
 
@@ -141,15 +148,16 @@ def _film_answer(
     return {**answer, signatures.VERDICT: film_verdicts(model.schema, answer)}
 
 
-def _film_record(image: NDArray[np.uint16], spacing: tuple[float, float] | None, schema: str) -> bytes:
+def _film_record(image: NDArray[np.uint16], spacing: tuple[float, float] | None, schema: str, factor: int) -> bytes:
+    """Returns the record of a film that is `factor` times as large as its picture, with as much smaller pixels."""
     record = records.FilmRecord(
         film="trial",
         patient="trial",
         schema=schema,
         image=records.encode_image(image),
-        native_size=(image.shape[0], image.shape[1]),
+        native_size=(factor * image.shape[0], factor * image.shape[1]),
         landmarks=np.zeros((1, 2)),
-        spacing_mm=spacing,
+        spacing_mm=(spacing[0] / factor, spacing[1] / factor) if spacing else None,
         spacing_source="given" if spacing else "none",
     )
     return records.build(record)

@@ -22,32 +22,36 @@ class ExportError(ValueError):
     """The exported model does not do what the model does."""
 
 
-def check(folder: pathlib.Path, trials: Sequence[Trial], variant: str, card: str, loader: str) -> dict[str, float]:
-    """Returns the largest difference by output after every trial was answered by the exported model.
+def answered(folder: pathlib.Path, trials: Sequence[Trial], card: str, loader: str) -> list[Tensors]:
+    """Returns what the exported model answers to each trial.
 
     Args:
       folder: of the SavedModel.
-      trials: with what the model as trained answers.
-      variant: of `model_identity.VARIANTS`, which bounds the difference.
+      trials: the requests.
       card: what `describe` has to answer.
       loader: see `fresh_process.answers`.
 
     Raises:
-      ExportError: it does not load or run, or it answers something else.
+      ExportError: it does not load or run, or describes itself as another model.
     """
     try:
         answers = fresh_process.answers(folder, [(trial.signature, trial.inputs) for trial in trials], loader)
     except fresh_process.ProcessError as error:
         raise ExportError(f"the exported model does not run: {error}") from error
-    largest: dict[str, float] = {}
     for trial, answer in zip(trials, answers, strict=True):
-        if trial.signature == signatures.DESCRIBE:
-            if answer[signatures.CARD][0].decode() != card:
-                raise ExportError("the exported model describes itself as another one.")
-            continue
-        for name, apart in differences(trial, answer, BOUNDS[variant]).items():
-            largest[name] = max(largest.get(name, 0.0), apart)
-    return largest
+        if trial.signature == signatures.DESCRIBE and answer[signatures.CARD][0].decode() != card:
+            raise ExportError("the exported model describes itself as another one.")
+    return list(answers)
+
+
+def largest(trials: Sequence[Trial], answers: Sequence[Tensors], share: float) -> dict[str, float]:
+    """Returns the largest difference by output over all trials; see `differences`."""
+    found: dict[str, float] = {}
+    for trial, answer in zip(trials, answers, strict=True):
+        if trial.signature != signatures.DESCRIBE:
+            for name, apart in differences(trial, answer, share).items():
+                found[name] = max(found.get(name, 0.0), apart)
+    return found
 
 
 def differences(trial: Trial, answer: Tensors, share: float) -> dict[str, float]:
@@ -85,10 +89,8 @@ def differences(trial: Trial, answer: Tensors, share: float) -> dict[str, float]
 
 def scales(trial: Trial) -> dict[str, float]:
     """Returns the size of what each output can be: of points and distances the film's longer side, else at least 1."""
-    points = trial.expected.get(signatures.POINTS)
-    side = 1.0 if points is None else _largest(points)
     return {
-        name: side if name == signatures.POINTS or name.endswith("_mm") else max(1.0, _largest(expected))
+        name: float(trial.side) if name == signatures.POINTS or name.endswith("_mm") else max(1.0, _largest(expected))
         for name, expected in trial.expected.items()
     }
 

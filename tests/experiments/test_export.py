@@ -3,6 +3,7 @@ import math
 import pathlib
 from collections.abc import Callable
 
+import conftest
 import numpy as np
 import pytest
 import study_models
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from raspine import landmarker, landmarks, measurement, reading
 from raspine.dicom import film as film_reader
-from raspine.serving import export, film_graph, fresh_process, signatures
+from raspine.serving import c_loader, export, exported_card, film_graph, fresh_process, signatures, trial
 
 
 @pytest.fixture(scope="module")
@@ -129,16 +130,28 @@ def test_a_model_that_disagrees_leaves_nothing(
     message: str,
 ) -> None:
     def astray(folder: pathlib.Path, requests: list, loader: str) -> list:
-        from raspine.serving import trial
-
         answers = [dict(one.expected) for one in trial.of_films(model)]
         answers[1][name] = changed(answers[1][name])
-        return answers
+        return [*answers[:-1], {"card": [b"card"]}]
 
     monkeypatch.setattr(fresh_process, "answers", astray)
+    monkeypatch.setattr(exported_card, "as_text", lambda _: "card")
     monkeypatch.setattr(export, "_archive", lambda *_: _Empty())
     with pytest.raises(export.ExportError, match=message):
         export.write(model, tmp_path, "aas")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_without_numbers_and_a_missing_library_are_told(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = conftest.tiny_landmarker()
+    lost.network.set_weights([array * np.nan for array in lost.network.get_weights()])
+    with pytest.raises(export.ExportError, match="weights that are no numbers"):
+        export.write(lost, tmp_path, "aas")
+    monkeypatch.setattr(c_loader, "_LIBRARY", "libnothing.so")
+    with pytest.raises(fresh_process.ProcessError, match=r"libnothing\.so is not installed"):
+        fresh_process.answers(tmp_path, [], "c")
     assert not list(tmp_path.iterdir())
 
 
@@ -151,6 +164,7 @@ WRONG = {
     "--name is letters": ["--name=a/b"],
     "--thresholds is not for a model of deformity": ["--model={risk}", "--thresholds=adi=2"],
     "no model directory": ["--model={here}"],
+    "--threshold is not for a model of landmarks": ["--threshold=0.5"],
     "no distance": ["--thresholds=x=1"],
     "unexpected argument": ["stray"],
     "value should be one of <float32|folded|fast>": ["--variant=quick"],

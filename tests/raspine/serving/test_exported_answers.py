@@ -70,6 +70,16 @@ def test_every_signature_answers_as_the_model_does(case: Case) -> None:
             verification.differences(one, in_c, BOUNDS[case.variant])
 
 
+def test_records_of_reduced_pictures_are_answered_in_native_pixels(case: Case) -> None:
+    if isinstance(case.model, landmarker.Landmarker):
+        by_name = {one.signature: one for one in case.trials[4:8]}
+        here, native = by_name[signatures.PNG].expected["points_px"], by_name[signatures.EXAMPLE].expected["points_px"]
+        np.testing.assert_allclose(native, 2 * here + 0.5)
+        record = records.from_serialized(by_name[signatures.EXAMPLE].inputs["examples"][0])
+        assert record.native_size == tuple(2 * side for side in record.stored_size)
+        np.testing.assert_allclose(record.to_native.apply(here[0]), native[0], rtol=1e-6)
+
+
 def test_float32_answers_lie_within_rounding_and_fast_ones_do_not(case: Case) -> None:
     """So that neither bound could be met by the other variant."""
     apart = {}
@@ -152,6 +162,8 @@ def test_each_wrong_request_is_told_what_is_wrong_and_the_next_is_answered(case:
     huge = picture[:16] + (1 << 30).to_bytes(4, "big") * 2 + picture[24:]
     wide = picture[:16] + (20_000).to_bytes(4, "big") + (19_999).to_bytes(4, "big") + picture[24:]
     coloured = picture[:25] + b"\x02" + picture[26:]
+    claimed = picture[:16] + (8_900).to_bytes(4, "big") * 2 + picture[24:]
+    thrice = {name: np.repeat(value, 3, 0) for name, value in pngs.items()}
     spacing = arrays["pixel_spacing"]
     wrong = [
         (signatures.DEFAULT, _wrong(arrays, pixel_spacing=spacing * 0), "pixel_spacing is"),
@@ -165,12 +177,18 @@ def test_each_wrong_request_is_told_what_is_wrong_and_the_next_is_answered(case:
         (signatures.PNG, _wrong(pngs, png=other(b"\xff\xd8\xff" + picture)), "a picture is a PNG"),
         (signatures.PNG, _wrong(pngs, png=other(coloured)), "a PNG is grey"),
         (signatures.PNG, _wrong(pngs, png=other(huge)), "a PNG has at most 20000 pixels a side"),
-        (signatures.PNG, _wrong(pngs, png=other(wide)), "120000000 in all"),
+        (signatures.PNG, _wrong(pngs, png=other(wide)), "80000000 in all"),
         (signatures.PNG, _wrong(pngs, png=other(picture[: len(picture) // 2])), "PNG"),
+        (signatures.PNG, _wrong(thrice, png=np.full(thrice["png"].shape, claimed, object)), "at most 160000000 pixels"),
         (signatures.EXAMPLE, {"examples": np.array([b"nonsense"], object)}, "parse"),
         (signatures.EXAMPLE, {"examples": np.array([b""], object)}, "required"),
         (signatures.EXAMPLE, {"examples": by_name[signatures.EXAMPLE]["examples"][:0]}, "at least one item"),
     ]
+    for column, value in ((0, 121.0), (0, np.inf), (3, 0.5), (2, -81.0)):
+        if "clinical" in arrays:
+            values = arrays["clinical"].copy()
+            values[0, column] = value
+            wrong.append((signatures.DEFAULT, _wrong(arrays, clinical=values), "raspine: clinical column"))
     for signature, inputs, message in wrong:
         with pytest.raises((tf.errors.InvalidArgumentError, tf.errors.DataLossError), match=message):
             _asked(case.loaded[signature], {name: _typed(name, value) for name, value in inputs.items()})
