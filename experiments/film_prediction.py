@@ -25,6 +25,7 @@ _MAX_SIDE = flags.DEFINE_integer("overlay_side", 1000, "Longest side of a pictur
 
 _HOLDERS = (_SPACING, _THRESHOLDS, _MAX_SIDE)
 NAMES = tuple(holder.name for holder in _HOLDERS)
+MEASURING, DRAWING = NAMES[:2], NAMES[2:]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,21 @@ def check() -> tuple[float, float] | None:
     return row, column
 
 
+def ruled(schema: landmarks.Schema) -> landmarks.Schema:
+    """Returns a model's schema with the thresholds that the flags give.
+
+    Raises:
+      UsageError: they do not fit it.
+    """
+    return thresholds.apply(schema, _THRESHOLDS.value)
+
+
+def read(path: pathlib.Path, spacing: tuple[float, float] | None) -> film_reader.Film:
+    """Returns the film in a file, with the spacing given where it has none; see `raspine.dicom.film.read`."""
+    film = film_reader.read(path)
+    return film_reader.read(path, spacing) if spacing and film.spacing.millimetres is None else film
+
+
 def predict(request: prediction.Request) -> str:
     """Measures films and returns the closing line.
 
@@ -79,7 +95,7 @@ def predict(request: prediction.Request) -> str:
     """
     spacing = check()
     model = request.remote if isinstance(request.remote, RemoteLandmarker) else models.load(request.model)
-    schema = thresholds.apply(model.schema, _THRESHOLDS.value)
+    schema = ruled(model.schema)
     files = _named(listed(request.paths), request.private_log)
     if not files:
         raise program.NothingDone(f"no file in {request.places}: nothing to measure, and nothing was written.")
@@ -169,10 +185,7 @@ def _named(files: list[File], private_log: str) -> list[File]:
 def _read(file: File, spacing: tuple[float, float] | None) -> tuple[File, film_reader.Film | str]:
     """Returns a file's film, or why it is none."""
     try:
-        film = film_reader.read(file.path)
-        if spacing and film.spacing.millimetres is None:
-            film = film_reader.read(file.path, spacing)
-        return file, film
+        return file, read(file.path, spacing)
     except (film_reader.FilmError, OSError) as error:
         return file, " ".join(str(error).split())
     except Exception as error:  # one file must not end a folder of films

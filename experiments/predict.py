@@ -63,8 +63,7 @@ def _predict(paths: Sequence[str], remote: RemoteModel | None) -> str:
     task = remote.task if remote else models.task(_MODEL.value)
     is_film = task == landmarker.TASK
     foreign = (*study_prediction.NAMES, *risk_threshold.NAMES) if is_film else film_prediction.NAMES
-    if given := [name for name in foreign if flags.FLAGS[name].present]:
-        raise program.UsageError(f"--{given[0]} is not for a model of {task}.")
+    prediction.refuse_foreign(foreign, task)
     request = prediction.Request(
         model=_MODEL.value,
         paths=tuple(paths),

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from raspine import atomic
+from absl import flags
+
+from raspine import atomic, program
 from raspine.serving import errors
 from raspine.serving.remote import RemoteModel
 
@@ -56,6 +58,16 @@ def picture_name(name: str, number: int) -> str:
     """Returns a file name from a film's or study's name, safe everywhere and unique by its number."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[-80:]
     return f"{number:05d}_{safe}.png"
+
+
+def refuse_foreign(names: Iterable[str], task: str) -> None:
+    """Refuses flags that are not for a model of this task.
+
+    Raises:
+      UsageError: one of the flags is given.
+    """
+    if given := [name for name in names if flags.FLAGS[name].present]:
+        raise program.UsageError(f"--{given[0]} is not for a model of {task}.")
 
 
 def refusal(error: Exception, what: str) -> str:

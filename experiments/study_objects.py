@@ -1,82 +1,104 @@
 """From MRI studies to the DICOM objects of the risk that a model finds in them."""
 
-import pathlib
+import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from absl import logging
 from tqdm import tqdm
 
-from experiments import models
+from experiments import clinical_table, models, prediction, risk_threshold, study_prediction
 from experiments.object_folder import Made
-from raspine import clinical, drawing, model_identity, risk, study_reading, study_search
+from raspine import clinical, risk, study_reading, study_search
 from raspine.dicom_results import headers, scored_study, study_results
-from raspine.explanation import gradcam
+from raspine.serving.remote import RemoteModel
+from raspine.serving.remote_risk import RemoteRiskModel
 from raspine.study_search import Source, shown
 
 NOUNS = ("study", "studies")
-METHOD = "Grad-CAM"
-_NAME = "study"  # in the picture, whose pixels must not name anybody
+_NAME = "of this report"  # in the picture, whose pixels must not name anybody
 
 
-def made(model: str, paths: Sequence[str], carry_patient: bool) -> Iterator[Made]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Work:
+    """What stays the same from study to study.
+
+    Attributes:
+      model: the risk model.
+      threshold: of the verdict.
+      options: how series and volume are taken.
+      rows: clinical values.
+      explain: see `study_prediction.explanation`.
+      carry_patient: see `study_results.objects`.
+    """
+
+    model: study_prediction.Model
+    threshold: float
+    options: study_reading.Options
+    rows: Sequence[clinical_table.Row]
+    explain: study_prediction.Explain
+    carry_patient: bool
+
+
+def made(model: str, remote: RemoteModel | None, paths: Sequence[str], carry_patient: bool) -> Iterator[Made]:
     """Yields what became of every study among files and folders, and of every file that is in none.
 
     Args:
-      model: the model directory.
+      model: the model directory; empty for a remote model.
+      remote: the model behind an endpoint; None for a directory.
       paths: files and folders.
       carry_patient: see `study_results.objects`.
 
     Raises:
-      UsageError: the folder is no model directory.
+      UsageError: the folder is no model directory, or flags do not go with the model or the studies.
+      EndpointError: the server is gone.
     """
-    network = models.load_risk(model)
-    identity = network.identity
+    fixed, rows = risk_threshold.fixed(), study_prediction.clinical_rows()
+    network = _ruled(remote if isinstance(remote, RemoteRiskModel) else models.load_risk(model), fixed)
+    study_prediction.check_rows(rows, network)
     found = study_search.find(paths, progress=True)
-    explainer = gradcam.Explainer(network.network, 1) if found.sources else None
-    for source in tqdm(found.sources, desc="scoring studies", unit="study", delay=2):
-        yield _one(source, network, explainer, identity, carry_patient)
+    if found.sources:
+        explain, options = study_prediction.explanation(network, 1), study_prediction.options(found.sources)
+        work = _Work(network, fixed[0] if fixed else network.threshold, options, rows, explain, carry_patient)
+        for source in tqdm(found.sources, desc="scoring studies", unit="study", delay=2):
+            yield _one(source, work)
     for path, reason in found.refused.items():
         yield Made(shown(path), reason)
 
 
-def _one(
-    source: Source,
-    network: risk.RiskModel,
-    explainer: gradcam.Explainer | None,
-    identity: model_identity.ModelIdentity,
-    carry_patient: bool,
-) -> Made:
+def _ruled(model: study_prediction.Model, fixed: risk_threshold.Fixed | None) -> study_prediction.Model:
+    """Returns the model with a threshold from outside; what is behind an endpoint keeps its own, and its identity."""
+    return model.with_threshold(fixed[0]) if fixed and isinstance(model, risk.RiskModel) else model
+
+
+def _one(source: Source, work: _Work) -> Made:
     try:
-        reading = study_reading.prepare(source, network.settings.choice, study_reading.Options())
-        unknown = np.full((1, len(clinical.COLUMNS)), np.nan, np.float32)
-        [answer] = study_reading.score(network, [reading], unknown)
-        files = sorted({frame.path for frame in scored_study.used(answer)})
-        picture = _picture(answer, network, explainer)
-        sources = [headers.read(file) for file in files]
-        objects = study_results.objects(sources, answer, picture, identity, method=METHOD, carry_patient=carry_patient)
-        return Made(source.name, objects, {"risk": answer.risk, "verdict": answer.verdict, "files": _names(files)})
+        return _made(source, work)
     except (ValueError, OSError) as error:
         return Made(source.name, study_reading.impersonal(" ".join(str(error).split()), source))
     except Exception as error:  # one study must not end the others
         logging.debug("scoring failed", exc_info=True)
-        return Made(source.name, f"the study cannot be scored: unexpected {type(error).__name__}.")
+        return Made(source.name, prediction.refusal(error, "the study cannot be scored"))
 
 
-def _picture(
-    answer: study_reading.Answer, network: risk.RiskModel, explainer: gradcam.Explainer | None
-) -> drawing.Picture | None:
-    """Returns the slices as the network saw them with the map in red; None without explainer."""
-    if explainer is None:
-        return None
-    images = network.framed(answer.reading.scan.slices.pixels[None])
-    inputs: Any = network.inputs(images, np.full((1, len(clinical.COLUMNS)), np.nan, np.float32))
-    pictures, values = (inputs["image"], inputs["clinical"]) if isinstance(inputs, dict) else (inputs, None)
-    [heat] = gradcam.normalised(explainer(pictures, values, "gradcam"))
-    [seen] = np.rint(np.transpose(images, (0, 3, 1, 2)) * 65535).astype(np.uint16)
-    return study_reading.picture(answer, seen, heat, METHOD, _NAME)
-
-
-def _names(files: Sequence[pathlib.Path]) -> list[str]:
-    return [shown(file) for file in files]
+def _made(source: Source, work: _Work) -> Made:
+    row = clinical_table.find(work.rows, source)
+    values = row.values[None] if row else np.full((1, len(clinical.COLUMNS)), np.nan, np.float32)
+    reading = study_reading.prepare(source, work.model.settings.choice, work.options)
+    [answer] = study_reading.score(work.model, [reading], values, work.threshold)
+    files = sorted({frame.path for frame in scored_study.used(answer)})
+    [(seen, heat)] = work.explain(reading.scan.slices.pixels[None], values)
+    method, settings = study_prediction.method(), work.model.settings
+    objects = study_results.objects(
+        [headers.read(file) for file in files],
+        answer,
+        study_reading.picture(answer, seen, heat, method, _NAME),
+        work.model.identity,
+        clinical_values={
+            name: float(values[0, place]) for name, place in zip(settings.columns, settings.places, strict=True)
+        },
+        method=method,
+        carry_patient=work.carry_patient,
+    )
+    facts = {"risk": answer.risk, "threshold": answer.threshold, "verdict": answer.verdict}
+    return Made(source.name, objects, {**facts, "files": [shown(file) for file in files]})

@@ -128,6 +128,39 @@ def check(overlays: bool, remote: bool) -> None:
         raise program.UsageError("--series_uid is UID,UID,... each once.")
 
 
+def clinical_rows() -> Sequence[clinical_table.Row]:
+    """Returns the rows of --clinical, none without the flag.
+
+    Raises:
+      UsageError: the file cannot be read.
+    """
+    return clinical_table.read(_CLINICAL.value) if _CLINICAL.value else ()
+
+
+def check_rows(rows: Sequence[clinical_table.Row], model: Model) -> None:
+    """Checks that a model takes clinical values where there are some.
+
+    Raises:
+      UsageError: it does not.
+    """
+    if rows and not model.settings.columns:
+        raise program.UsageError("--clinical: this model takes slices alone, no clinical values.")
+
+
+def options(sources: Sequence[Source]) -> study_reading.Options:
+    """Returns how series and volumes are taken.
+
+    Raises:
+      UsageError: a series of --series_uid is in no study, or two are in one.
+    """
+    return study_reading.Options(_wished(sources), _STRICT.value, _GAPS.value)
+
+
+def method() -> str:
+    """Returns what the red in the pictures is."""
+    return _TITLES[_EXPLAIN.value]
+
+
 def predict(request: prediction.Request) -> str:
     """Scores studies and returns the closing line.
 
@@ -136,18 +169,17 @@ def predict(request: prediction.Request) -> str:
       NothingDone: no study could be scored.
     """
     fixed = risk_threshold.fixed()
-    rows = clinical_table.read(_CLINICAL.value) if _CLINICAL.value else ()
+    rows = clinical_rows()
     model = request.remote if isinstance(request.remote, RemoteRiskModel) else models.load_risk(request.model)
-    if rows and not model.settings.columns:
-        raise program.UsageError("--clinical: this model takes slices alone, no clinical values.")
+    check_rows(rows, model)
     found = study_search.find(request.paths, progress=True)
     if not found.sources and not found.refused:
         raise program.NothingDone(f"no file in {request.places}: nothing to score, and nothing was written.")
-    options = study_reading.Options(_wished(found.sources), _STRICT.value, _GAPS.value)
+    taken = options(found.sources)
     names = _names(found) if request.private_log else Names()
-    explain = _explain(model, request.batch) if request.overlays and found.sources else None
+    explain = explanation(model, request.batch) if request.overlays and found.sources else None
     with atomic.atomic_directory(request.output_dir) as folder:
-        work = Work(model, fixed or _own(model), options, rows, explain, names, folder, request)
+        work = Work(model, fixed or _own(model), taken, rows, explain, names, folder, request)
         results = score(found, work)
         facts = _facts(results, work)
         prediction.write(folder, results.rows, map(_flat, results.rows), _FIELDS, results.files, facts)
@@ -235,7 +267,7 @@ def _batch_answers(ready: Sequence[tuple[study_reading.Reading, Values]], work: 
     return [(reading.source, answer, *shown) for reading, answer, shown in zip(readings, answers, maps, strict=True)]
 
 
-def _explain(model: Model, batch: int) -> Explain:
+def explanation(model: Model, batch: int) -> Explain:
     """Returns what makes the maps of uint16 [study, slice, row, column]: here, or where the model is."""
     if isinstance(model, RemoteRiskModel):
         return functools.partial(_remote_maps, model)
@@ -258,7 +290,7 @@ def _remote_maps(model: RemoteRiskModel, pixels: NDArray[np.uint16], cells: Valu
 
 def _draw(row: Mapping[str, Any], answer: study_reading.Answer, pixels: Any, maps: Any, work: Work) -> None:
     name = work.names.study(answer.reading.source)
-    picture = study_reading.picture(answer, pixels, maps, _TITLES[_EXPLAIN.value], name)
+    picture = study_reading.picture(answer, pixels, maps, method(), name)
     drawing.write_png(work.folder / row["overlay"], picture)
 
 
