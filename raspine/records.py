@@ -355,5 +355,7 @@ def _points(points: Any, name: str, rank: int) -> NDArray[np.float32]:
     if values.ndim != rank or values.shape[-1] != 2 or values.shape[-2] < 1:
         raise ValueError(f"{name} has {rank} axes, the last (x, y). Received: shape {values.shape}.")
     if np.isinf(values).any() or (np.isnan(values[..., 0]) != np.isnan(values[..., 1])).any():
-        raise ValueError(f"{name}: both x and y are numbers, or both NaN. Received: {values.tolist()}.")
+        raise ValueError(
+            f"{name}: both x and y are numbers, or both NaN. Received: {quoting.line(values.tolist(), 80)}."
+        )
     return values

@@ -4,6 +4,7 @@ import os
 import pathlib
 import stat
 import warnings
+from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -46,4 +47,5 @@ def _read(path: pathlib.Path) -> Dataset:
         stream.seek(0)
         if DeflatedExplicitVRLittleEndian.encode() in head:
             return parse.parse(stream.read())
-        return pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=[*_TAGS])
+        bounded: Any = parse.BoundedStream(stream)
+        return pydicom.dcmread(bounded, stop_before_pixels=True, force=True, specific_tags=[*_TAGS])

@@ -164,6 +164,11 @@ def _volume(change: Callable[[bytearray], object]) -> bytes:
     return bytes(data)
 
 
+def _annotators(count: int) -> bytes:
+    data = _film_record("annotators/points", *[1.0, float("nan")] * 4 * count)
+    return _example(data, "annotators/names", *[b"a"] * count)
+
+
 def _pictures(*encoded: bytes) -> bytes:
     return _study_record("slices/encoded", *encoded)
 
@@ -209,6 +214,9 @@ SEEDS = {
     ),
     "film record, annotators' points of half a landmark": Seed(
         "film_record", lambda: _film_record("annotators/points", 1, 2, 3), "Received: 3 numbers"
+    ),
+    "film record, a thousand annotators who give only x": Seed(
+        "film_record", lambda: _annotators(1000), "both x and y are numbers, or both NaN. Received: [[[1.0, nan]"
     ),
     "film record, a name of bytes that are no text": Seed(
         "film_record", lambda: _film_record("id", b"\xff\n\xe2\x80\xae")
