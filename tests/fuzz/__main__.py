@@ -6,7 +6,8 @@
 
 A reader must take bytes or refuse them with one of its own errors, in one line that names nobody, within 10 s of
 processor time and 4 GiB, and must not crash. Findings stand in build/fuzz/findings: the input, and a line that says
-what is wrong. Ends with 0 without findings, 1 with some, 2 when the flags are wrong. Needs the extra `fuzz`.
+what is wrong. Ends with 0 without findings, 1 with some or when a target did not start, 2 when the flags are wrong.
+Needs the extra `fuzz`.
 """
 
 import importlib.util
@@ -14,6 +15,7 @@ import os
 import pathlib
 import sys
 import time
+from collections.abc import Callable
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -63,21 +65,28 @@ def _one(path: pathlib.Path) -> int:
 def _all(folder: pathlib.Path, names: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     seed = _SEED.value or int(time.time())
-    results = {}
+    results, failed = {}, list[str]()
     with tqdm(total=round(60 * _MINUTES.value), unit="s", bar_format="{l_bar}{bar}| {remaining} left {postfix}") as bar:
         for number, name in enumerate(names):
             seconds = 60 * _MINUTES.value / len(names)
             bar.set_description(name)
-            results[name] = campaign.run(name, folder, seconds, seed, _teller(bar, number * seconds))
+            try:
+                results[name] = campaign.run(name, folder, seconds, seed, _teller(bar, number * seconds))
+            except campaign.ChildError as error:
+                failed.append(str(error))
             bar.update(round((number + 1) * seconds) - bar.n)
-    return _close(folder, results, seed)
+    for line in failed:
+        print(f"fuzz: {line}", file=sys.stderr)
+    return _close(folder, results, seed) or int(bool(failed))
 
 
-def _teller(bar: "tqdm[None]", before: float) -> campaign.Callable[[campaign.Result], None]:
-    begun = time.monotonic()
+def _teller(bar: "tqdm[None]", before: float) -> Callable[[campaign.Result], None]:
+    begun: list[float] = []  # when the target first said something: its start does not count
 
     def tell(result: campaign.Result) -> None:
-        spent = time.monotonic() - begun
+        if not begun:
+            begun.append(time.monotonic())
+        spent = time.monotonic() - begun[0]
         bar.update(max(0, round(before + spent) - bar.n))
         rate = result.executions / max(spent, 1e-9)
         bar.set_postfix_str(f"{rate:.0f} a second, {result.executions} tried, {result.findings} findings")
