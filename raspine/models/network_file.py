@@ -25,7 +25,7 @@ from raspine.models import (
 )
 
 CONFIGURATION, METADATA, WEIGHTS = MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
-MAX_BYTES = 1 << 31
+MAX_BYTES = 1 << 30  # HRNet-W48 has a quarter of it
 MAX_CONFIGURATION = 1 << 23
 MAX_OBJECTS = 20_000  # layers, their initializers and the tensors between them; HRNet-W48 has 6,000
 MAX_SIDE = 1 << 16  # of a kernel, a channel or a unit number
