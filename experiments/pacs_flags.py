@@ -15,6 +15,8 @@ from raspine.pacs.receiver import Listening
 from raspine.pacs.sender import Peer
 from raspine.pacs.sessions import Credentials, Limits, check_url, is_loopback
 from raspine.pacs.watching import Window
+from raspine.serving import address, errors
+from raspine.serving.options import Options
 
 _MEBIBYTE, _GIBIBYTE = 1 << 20, 1 << 30
 
@@ -133,6 +135,17 @@ def _check_models() -> None:
     given = (_LANDMARK_MODEL, _RISK_MODEL, _LANDMARK_ENDPOINT, _RISK_ENDPOINT)
     if not any(holder.value for holder in given):
         raise program.UsageError(f"give a model: {', '.join(f'--{holder.name}' for holder in given)}.")
+    for holder in (_LANDMARK_ENDPOINT, _RISK_ENDPOINT):
+        if holder.value:
+            _check_endpoint(holder)
+
+
+def _check_endpoint(holder: flags.FlagHolder[str]) -> None:
+    try:
+        options = Options(ca_file=_ENDPOINT_CA.value, token_file=_ENDPOINT_TOKEN.value)
+        options.check(address.parse(holder.value))
+    except errors.SettingsError as error:
+        raise program.UsageError(f"--{holder.name}: {error.what}") from error
 
 
 def _check_ways() -> None:

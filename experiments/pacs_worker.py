@@ -13,7 +13,8 @@ picture for each MRI study. A model is a directory (--landmark_model, --risk_mod
 
 --state_dir keeps what is done, so that nothing is lost or answered twice, whatever stops the worker; it holds UIDs and
 images under way and is private (mode 0700). Jobs that failed --max_attempts times stand on a list: --list_dead shows
-it, --retry_dead tries them again. A new model answers new images; --reprocess has it answer the old ones too.
+it, --retry_dead tries them again. A new model answers what is not answered yet; --reprocess has it answer the rest too.
+A served model that is replaced while the worker runs is taken up without a restart, and said in the audit log.
 
 --health_port serves /healthz, /readyz, /metrics (Prometheus) and a page. audit.jsonl in --state_dir has a line for each
 event; images stand in it as keyed hashes only. SIGTERM ends the worker after the job under way, with status 0.
@@ -44,6 +45,7 @@ from raspine.pacs.incoming import Incoming
 from raspine.pacs.ledger import Ledger
 from raspine.pacs.reader import Reader
 from raspine.pacs.receiver import Hooks, Receiver
+from raspine.pacs.roster import digests
 from raspine.pacs.sender import Sender
 from raspine.pacs.watching import Watcher
 from raspine.pacs.worker import Desk, Worker
@@ -113,7 +115,7 @@ def _dead(desk: Desk) -> str:
 def _preview(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
     if asked.archive is None:
         raise program.UsageError("--dry_run looks at --dicomweb_url: give it.")
-    models = {kind: one.digest for kind, one in reader.identities.items()}
+    models = digests(reader.identities)
     watcher = Watcher(desk.folder, Ledger(desk.database), Arrivals(desk.database), asked.window, models, _silent)
     plans = watcher.preview(Archive(asked.archive))
     for plan in plans:
@@ -140,7 +142,6 @@ def _once(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
 
 def _forever(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
     worker = _worker(desk, reader, asked)
-    worker.metrics.models(reader.identities)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_stopping(worker))
         if asked.health_port is not None:
@@ -163,9 +164,8 @@ def _worker(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> Worker:
     archive = Archive(asked.archive) if asked.archive else None
     destination = Sender(asked.peer) if asked.peer else archive
     assert destination is not None
-    models = {kind: one.digest for kind, one in reader.identities.items()}
     partners = Partners(reader, destination, archive)
-    return Worker(desk, partners, models, asked.window, asked.bounds, asked.poll_seconds)
+    return Worker(desk, partners, asked.window, asked.bounds, asked.poll_seconds)
 
 
 @contextlib.contextmanager

@@ -162,11 +162,14 @@ class Archive:
         Raises:
           OutageError, FailedError: it cannot be had.
           RefusedError: what came is no DICOM object.
+          OSError: the file cannot be written.
         """
         with _translated():
             dataset = self._client.retrieve_instance(instance.study, instance.series, instance.sop)
         try:
             pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+        except OSError:
+            raise
         except Exception as error:  # pydicom raises of many kinds on damaged objects
             raise RefusedError(f"the object is damaged: {type(error).__name__} while writing it.") from error
 

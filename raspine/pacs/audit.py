@@ -24,6 +24,7 @@ OBJECT_REFUSED, ASSOCIATION_ACCEPTED, ASSOCIATION_REJECTED = NETWORK_EVENTS = (
     "association_accepted",
     "association_rejected",
 )
+MODEL_REPLACED = "model_replaced"
 STARTED, STOPPED = "started", "stopped"
 
 

@@ -5,29 +5,32 @@ the same: files are replaced, and results have the same UIDs and bytes until the
 """
 
 import dataclasses
-import errno
 import pathlib
 import random
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import pydicom
 from pydicom.dataset import Dataset
 
+from raspine.model_identity import ModelIdentity
 from raspine.pacs import audit, backoff, ledger, metrics
-from raspine.pacs.failures import CrashedError, FailedError, OutageError, RefusedError
+from raspine.pacs.failures import NO_ROOM, CrashedError, FailedError, OutageError, RefusedError, RoomError
 from raspine.pacs.instances import Instance
 from raspine.pacs.ledger import Job, Ledger
 
 FETCHED_FOLDER, RESULTS_FOLDER = "fetched", "results"
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _CRASHES = 2  # a second time is no accident
 
 
 class Reading(Protocol):
     """What fetches and answers: `raspine.pacs.reader.Reader`."""
+
+    @property
+    def identities(self) -> Mapping[str, ModelIdentity]:
+        """The model of each kind of job."""
 
     def fetch(self, instances: Sequence[Instance], room: int) -> list[int]:
         """Fetches objects into the files that they name; returns the bytes of each."""
@@ -123,6 +126,7 @@ class Course:
 
         Raises:
           PauseError: a partner cannot be reached.
+          UnreadyError: the models are not those that they were; the job stands as before.
         """
         step, partner, name = {
             ledger.NEW: (self._fetch, metrics.ARCHIVE, metrics.FETCH),
@@ -140,8 +144,10 @@ class Course:
             self._judge_outage(job, partner, str(error))
         except FailedError as error:
             self._fail(job, str(error), isinstance(error, CrashedError))
+        except RoomError as error:
+            raise PauseError(metrics.STATE, str(error)) from error
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 raise PauseError(metrics.STATE, f"{error.strerror}.") from error
             self._fail(job, f"a file of the job: {error.strerror or type(error).__name__}.", False)
         after = self._jobs.job(job.number)

@@ -7,7 +7,7 @@ step is one transaction, so that a crash leaves a job before a step or after it.
 import dataclasses
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from raspine.pacs.database import Database
 from raspine.pacs.instances import Instance
@@ -212,18 +212,23 @@ class Ledger:
             )
         return cursor.rowcount
 
-    def adopt(self, models: dict[str, str]) -> None:
+    def adopt(self, models: Mapping[str, str]) -> None:
         """Gives jobs that no model has answered yet to the models of today.
+
+        A job to answer again what the model of today has answered before is dropped.
 
         Args:
           models: digest by kind of job.
         """
+        open_jobs = "kind = ? AND state IN ('new', 'fetched')"
+        left = f"{open_jobs} AND model != ?"
         with self.database.transaction() as connection:
             for kind, digest in models.items():
+                connection.execute(f"UPDATE OR IGNORE jobs SET model = ? WHERE {open_jobs}", (digest, kind))
                 connection.execute(
-                    "UPDATE OR IGNORE jobs SET model = ? WHERE kind = ? AND state IN ('new', 'fetched')",
-                    (digest, kind),
+                    f"DELETE FROM sources WHERE job IN (SELECT number FROM jobs WHERE {left})", (kind, digest)
                 )
+                connection.execute(f"DELETE FROM jobs WHERE {left}", (kind, digest))
 
     def counts(self) -> dict[str, int]:
         """Returns how many jobs there are by state."""

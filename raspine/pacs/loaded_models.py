@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raspine import landmarker, risk
+from raspine import landmarker, model_identity, risk
 from raspine.explanation import gradcam
 from raspine.pacs import ledger
-from raspine.pacs.failures import FailedError, OutageError, RefusedError
+from raspine.pacs.failures import FailedError, OutageError, RefusedError, UnreadyError
 from raspine.pacs.reading_process import Start
 from raspine.serving import address as addresses
 from raspine.serving import client, errors, served_card
@@ -28,30 +28,33 @@ class Models:
 
     def __init__(self, start: Start):
         self.by_kind: dict[str, Any] = {}
-        self._endpoints: list[client.Endpoint] = []
+        self._endpoints: dict[str, client.Endpoint] = {}
         self._explainer: gradcam.Explainer | None = None
         if start.landmark_model:
             self.by_kind[ledger.FILM] = landmarker.load(start.landmark_model)
         elif start.landmark_endpoint:
-            self.by_kind[ledger.FILM] = client.landmarker(self._endpoint(start.landmark_endpoint, start))
+            self.by_kind[ledger.FILM] = client.landmarker(self._endpoint(ledger.FILM, start.landmark_endpoint, start))
         if start.risk_model:
             model = self.by_kind[ledger.STUDY] = risk.load(start.risk_model)
             self._explainer = gradcam.Explainer(model.network, 1)
         elif start.risk_endpoint:
-            self.by_kind[ledger.STUDY] = client.risk_model(self._endpoint(start.risk_endpoint, start))
+            self.by_kind[ledger.STUDY] = client.risk_model(self._endpoint(ledger.STUDY, start.risk_endpoint, start))
         self._warm_up(start)
 
     def ping(self) -> None:
-        """Returns when every endpoint answers; models from directories always do.
+        """Returns when every endpoint still describes the model that answers; models from directories always do.
 
         Raises:
-          OutageError, FailedError: one does not.
+          UnreadyError: one describes another model.
+          OutageError, FailedError: one does not answer.
         """
-        for endpoint in self._endpoints:
+        for kind, endpoint in self._endpoints.items():
             try:
-                served_card.of_endpoint(endpoint)
+                card = served_card.of_endpoint(endpoint)
             except errors.EndpointError as error:
                 raise translated(error) from error
+            if model_identity.of_card(card) != self.by_kind[kind].identity:
+                raise UnreadyError("the model's server describes another model.")
 
     def explain(self, pixels: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
         """Returns the slices as the network saw them and their maps, 0..1; see `answering.Explain`."""
@@ -75,10 +78,9 @@ class Models:
             model.risk(blank[None])
             self.explain(blank)
 
-    def _endpoint(self, text: str, start: Start) -> client.Endpoint:
+    def _endpoint(self, kind: str, text: str, start: Start) -> client.Endpoint:
         options = client.Options(ca_file=start.endpoint_ca_file, token_file=start.endpoint_token_file)
-        endpoint = client.Endpoint(addresses.parse(text), options)
-        self._endpoints.append(endpoint)
+        endpoint = self._endpoints[kind] = client.Endpoint(addresses.parse(text), options)
         return endpoint
 
 
@@ -86,6 +88,8 @@ def translated(error: errors.EndpointError) -> Exception:
     """Returns what an endpoint's error means for a job."""
     if isinstance(error, errors.RefusedError):
         return RefusedError(f"the model's server refuses it: {error.what}")
+    if error.code == "NOT_FOUND":  # the version that described itself has been unloaded
+        return UnreadyError("the model's server does not serve this version.")
     if error.code in _GONE:
         return OutageError(f"the model's server: {error.code}.")
     return FailedError(f"the model's server: {error.code}.")

@@ -41,7 +41,7 @@ class Metrics:
         )
         for partner in PARTNERS:
             self._errors.labels(partner)
-        for event in (*audit.EVENTS, *audit.NETWORK_EVENTS):
+        for event in (*audit.EVENTS, *audit.NETWORK_EVENTS, audit.MODEL_REPLACED):
             self._events.labels(event)
         self.stands(dict.fromkeys(ledger.STATES, 0), 0, 0)
 
@@ -54,6 +54,7 @@ class Metrics:
 
     def models(self, identities: Mapping[str, ModelIdentity]) -> None:
         """Takes which model answers each kind of job."""
+        self._model.clear()
         for kind, one in identities.items():
             self._model.labels(kind, one.name, one.version, one.variant).set(1)
 

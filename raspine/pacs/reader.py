@@ -13,7 +13,7 @@ from typing import Any
 
 from raspine.model_identity import ModelIdentity
 from raspine.pacs import reading_process
-from raspine.pacs.failures import CrashedError, FailedError, OutageError
+from raspine.pacs.failures import CrashedError, FailedError, UnreadyError
 from raspine.pacs.instances import Instance
 
 COMMAND = (sys.executable, "-m", reading_process.__name__)
@@ -34,6 +34,9 @@ class Reader:
       seconds: that a request may take.
       command: of the process.
 
+    Attributes:
+      identities: the model of each kind of job; others once a request ended with UnreadyError because of them.
+
     Raises:
       StartError: it cannot start.
     """
@@ -52,7 +55,7 @@ class Reader:
           room: bytes that they may have together.
 
         Raises:
-          RefusedError, FailedError, CrashedError, OutageError: why it did not.
+          RefusedError, FailedError, CrashedError, OutageError, UnreadyError, RoomError: why it did not.
         """
         sizes: list[int] = []
         for first in range(0, len(instances), _AT_ONCE):
@@ -69,7 +72,7 @@ class Reader:
           folder: for the results, relative to the state folder.
 
         Raises:
-          RefusedError, FailedError, CrashedError, OutageError: why it did not.
+          RefusedError, FailedError, CrashedError, OutageError, UnreadyError, RoomError: why it did not.
         """
         rows = [reading_process.row(one) for one in instances]
         return [(str(sop), str(file)) for sop, file in self._ask(what=kind, instances=rows, folder=folder)]
@@ -78,6 +81,7 @@ class Reader:
         """Returns when the models answer.
 
         Raises:
+          UnreadyError: they are others now.
           OutageError, FailedError: they do not.
         """
         self._ask(what=reading_process.PING)
@@ -114,18 +118,34 @@ class Reader:
         except (CrashedError, FailedError) as error:
             self.close()
             raise StartError(str(error)) from error
+        except BaseException:
+            self._kill()
+            raise
         return {kind: ModelIdentity(**facts) for kind, facts in found.items()}
 
     def _ask(self, **request: Any) -> Any:
         if not self.is_alive():
-            self.close()
-            try:
-                found = self._started()
-            except StartError as error:
-                raise OutageError(f"the reading process does not start: {error}") from error
-            if found != self.identities:
-                raise OutageError("a model was replaced while the worker ran: restart the worker.")
-        return self._exchange(request, self._seconds)
+            self._renew()
+        try:
+            return self._exchange(request, self._seconds)
+        except UnreadyError:
+            self._renew()
+            raise
+
+    def _renew(self) -> None:
+        """Starts the process anew.
+
+        Raises:
+          UnreadyError: it does not start, or has other models.
+        """
+        self.close()
+        try:
+            found = self._started()
+        except StartError as error:
+            raise UnreadyError(f"the reading process does not start: {error}") from error
+        if found != self.identities:
+            self.identities = found
+            raise UnreadyError("a model was replaced.")
 
     def _exchange(self, request: Any, seconds: float) -> Any:
         process = self._process

@@ -18,7 +18,15 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from raspine.pacs.failures import CrashedError, FailedError, OutageError, RefusedError
+from raspine.pacs.failures import (
+    NO_ROOM,
+    CrashedError,
+    FailedError,
+    OutageError,
+    RefusedError,
+    RoomError,
+    UnreadyError,
+)
 from raspine.pacs.instances import Instance
 
 FETCH, FILM, STUDY, PING = "fetch", "film", "study", "ping"
@@ -27,6 +35,8 @@ KINDS: Mapping[str, type[Exception]] = {
     "failed": FailedError,
     "crashed": CrashedError,
     "outage": OutageError,
+    "unready": UnreadyError,
+    "room": RoomError,
 }
 _PR_SET_PDEATHSIG = 1
 
@@ -99,7 +109,8 @@ def _answer(do: Callable[..., Any], request: Mapping[str, Any]) -> dict[str, Any
         kind = next(name for name, known in KINDS.items() if type(error) is known)
         return {"error": kind, "reason": _line(error)}
     except OSError as error:
-        return {"error": "failed", "reason": f"a file: {error.strerror or type(error).__name__}."}
+        kind = "room" if error.errno in NO_ROOM else "failed"
+        return {"error": kind, "reason": f"a file: {error.strerror or type(error).__name__}."}
     except Exception as error:  # its message may hold identifiers
         return {"error": "failed", "reason": f"unexpected {type(error).__name__}."}
 

@@ -167,5 +167,6 @@ class Receiver:
         return SUCCESS
 
     def _refused(self, status: int, reason: str) -> int:
-        self._hooks.tell("object_refused", reason=reason, status=f"0x{status:04X}")
+        with contextlib.suppress(OSError):  # the disk that has no room for objects has none for the log
+            self._hooks.tell("object_refused", reason=reason, status=f"0x{status:04X}")
         return status

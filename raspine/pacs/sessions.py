@@ -1,15 +1,20 @@
 """HTTP as the worker speaks it: TLS verified, answers bounded in bytes and seconds, no redirects, no hidden proxies."""
 
+import contextlib
 import dataclasses
 import ipaddress
 import pathlib
+import socket
 import threading
 import time
 import urllib.parse
+from collections.abc import Iterator
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, _basic_auth_str
+from urllib3 import connection, connectionpool
 
 _CHUNK = 1 << 16
 
@@ -21,7 +26,7 @@ class Limits:
     Attributes:
       connect_seconds: until the connection stands.
       read_seconds: until the next bytes come.
-      whole_seconds: until the answer is complete.
+      whole_seconds: until the answer is complete; as many until the request is sent and until the answer begins.
       max_bytes: of its body, decompressed.
     """
 
@@ -65,12 +70,70 @@ class Credentials(AuthBase):
         raise ValueError(f"'{self._path}' holds no credentials: one line, 'Bearer TOKEN' or 'Basic USER:PASSWORD'.")
 
 
+class _Timed:
+    """A connection whose requests and answers' headers end in time, however slowly the other side takes or gives them.
+
+    A byte now and then never lets a read or write time out; an end of the socket ends it.
+    """
+
+    seconds: float
+    sock: socket.socket | None
+
+    def request(self, *args: Any, **options: Any) -> None:
+        """Sends a request."""
+        with self._ending():
+            super().request(*args, **options)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        """Returns the answer, its body unread."""
+        with self._ending():
+            return super().getresponse()  # type: ignore[misc]
+
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        until = time.monotonic() + self.seconds
+        clock = threading.Timer(self.seconds, self._end)
+        clock.start()
+        try:
+            yield
+        finally:
+            clock.cancel()
+            if time.monotonic() >= until:  # a header that was cut off looks like a whole one
+                raise TimeoutError
+
+    def _end(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):  # it has ended, or never began
+            self.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+
+
+class _TimedAdapter(HTTPAdapter):
+    """Makes connections that end in time."""
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Makes the pools of connections."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": self._timed(connectionpool.HTTPConnectionPool, connection.HTTPConnection),
+            "https": self._timed(connectionpool.HTTPSConnectionPool, connection.HTTPSConnection),
+        }
+
+    def _timed(self, pool: type, plain: type) -> type:
+        timed = type("TimedConnection", (_Timed, plain), {"seconds": self._seconds})
+        return type("TimedPool", (pool,), {"ConnectionCls": timed})
+
+
 class BoundedSession(requests.Session):
     """A session whose every answer is read within limits before anybody sees it."""
 
     def __init__(self, limits: Limits, ca_file: str = "", credentials: Credentials | None = None):
         super().__init__()
         self.limits = limits
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _TimedAdapter(limits.whole_seconds))
         # Environment variables may name proxies, other certificates and a .netrc.
         self.trust_env = False
         self.verify = ca_file or True

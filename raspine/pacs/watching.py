@@ -68,10 +68,15 @@ class Watcher:
         tell: Callable[..., None],
     ):
         self._state, self._jobs, self._arrivals = state, jobs, arrivals
-        self._window, self._models, self._tell = window, models, tell
+        self._window, self._tell = window, tell
         self._sightings = Sightings(jobs.database, jobs.clock)
+        self.adopt(models)
+
+    def adopt(self, models: Mapping[str, str]) -> None:
+        """Makes jobs for these models from now on: digest by kind of job."""
+        self._models = models
         # A study is looked at anew when models come or go, and when results are wanted again.
-        self._planned_for = "|".join([*sorted(models.values()), "again" * window.reprocess])
+        self._planned_for = "|".join([*sorted(models.values()), "again" * self._window.reprocess])
 
     def is_full(self) -> bool:
         """Returns whether nothing new is taken."""

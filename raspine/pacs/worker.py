@@ -18,12 +18,13 @@ from raspine.pacs.incoming import FOLDER as INCOMING_FOLDER
 from raspine.pacs.instances import Instance
 from raspine.pacs.ledger import Job, Ledger
 from raspine.pacs.pseudonym_key import Key
+from raspine.pacs.roster import Roster, digests
 from raspine.pacs.watching import Watcher, Window
 
 _PAUSE_FIRST, _PAUSE_LONGEST = 1.0, 30.0  # seconds
 # What a step in a state proves to be there; fetching may have had its files already.
 _PROVEN = {ledger.FETCHED: metrics.MODEL, ledger.ANSWERED: metrics.DESTINATION}
-_IDLE = 60.0  # after which partners are asked whether they are still there
+_IDLE = 60.0  # seconds after which partners are asked whether they are still there
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,26 +50,19 @@ class Worker:
     Args:
       desk: what it keeps.
       partners: with whom it deals.
-      models: digest of the model by kind of job.
       window: what it looks at.
       bounds: how far a job may go.
       poll_seconds: between two looks at the archive; 0 for none.
     """
 
-    def __init__(
-        self,
-        desk: Desk,
-        partners: Partners,
-        models: dict[str, str],
-        window: Window,
-        bounds: Bounds,
-        poll_seconds: float,
-    ):
+    def __init__(self, desk: Desk, partners: Partners, window: Window, bounds: Bounds, poll_seconds: float):
         self.metrics = metrics.Metrics()
         self.jobs, self.arrivals = Ledger(desk.database), Arrivals(desk.database)
         self._desk, self._partners, self._poll_seconds, self._window = desk, partners, poll_seconds, window
         self._draw = random.Random()
+        models = digests(partners.reader.identities)
         self._watcher = Watcher(desk.folder, self.jobs, self.arrivals, window, models, self._tell)
+        self._roster = Roster(partners.reader, self.jobs, self._watcher, self.metrics, self.tell)
         self._course = Course(desk.folder, self.jobs, partners, bounds, self._tell, self.metrics, self._draw)
         self._wake = threading.Event()
         self._stopping = False
@@ -76,7 +70,6 @@ class Worker:
         self._last_greeting = -_IDLE
         self._pauses = 0
         self._lost: set[str] = set()
-        self.jobs.adopt(models)
         self._sweep()
 
     def stop(self) -> None:
@@ -104,13 +97,15 @@ class Worker:
             raise PauseError(metrics.ARCHIVE, "it cannot be asked.")
         self._watcher.take_arrivals(patient=False)
         while not self._stopping and (job := self.jobs.next()):
-            self._carry(job)
+            with self._roster.adopting():
+                self._carry(job)
 
     def take(self, instance: Instance) -> None:
         """Takes an object that stands in the incoming folder."""
+        # Told first: what cannot be told is not acknowledged, and must not become a job either.
+        self.tell(audit.RECEIVED, object=self._desk.key.of(instance.sop), study=self._desk.key.of(instance.study))
         if replaced := self.arrivals.note(instance):
             (self._desk.folder / replaced).unlink(missing_ok=True)
-        self.tell(audit.RECEIVED, object=self._desk.key.of(instance.sop), study=self._desk.key.of(instance.study))
         self._wake.set()
 
     def is_full(self) -> bool:
@@ -130,13 +125,15 @@ class Worker:
         except Exception:  # whatever is wrong with the database, the page says so
             return Status({"database": False}, {})
         checks = {"database": True} | {name: name not in self._lost for name in metrics.PARTNERS}
-        facts = {**{f"jobs {state}": count for state, count in counts.items()}, "objects in no job yet": arrived}
-        return Status(checks, facts)
+        jobs = {f"jobs {state}": count for state, count in counts.items()}
+        return Status(checks, {**jobs, "objects in no job yet": arrived, **self._roster.facts()})
 
     def _turned(self) -> bool:
         """Does one thing; returns whether there was one. Pauses when a partner or the state folder fails."""
         try:
-            return self._turn()
+            with self._roster.adopting():
+                return self._turn()
+            return True
         except PauseError as pause:
             self._pause(pause.partner)
         except (OSError, sqlite3.Error):  # a full disk, mostly
@@ -145,6 +142,7 @@ class Worker:
         return False
 
     def _turn(self) -> bool:
+        self._roster.adopt()
         self._watcher.take_arrivals()
         now = time.monotonic()
         if now < self._paused_until:
@@ -152,10 +150,12 @@ class Worker:
         if self._poll_seconds and now >= self._next_poll:
             self._look()
             self._next_poll = time.monotonic() + self._poll_seconds
+        if now > self._last_greeting + _IDLE:
+            self._greet()
         if job := self.jobs.next():
             self._carry(job)
             return True
-        if self._lost or now > self._last_greeting + _IDLE:
+        if self._lost:
             self._greet()
         return False
 
@@ -181,7 +181,7 @@ class Worker:
             self._pause(metrics.ARCHIVE)
 
     def _greet(self) -> None:
-        """Asks partners, which may have had nothing to do for a while, whether they are there."""
+        """Asks partners whether they are there, and models whether they are those that they were."""
         self._last_greeting = time.monotonic()
         for partner, ping in (
             (metrics.DESTINATION, self._partners.destination.ping),

@@ -5,6 +5,7 @@ import datetime
 import http.server
 import json
 import pathlib
+import socket
 import ssl
 import subprocess
 import threading
@@ -15,8 +16,8 @@ import orthanc
 import pydicom
 import pytest
 import study_dicom
-from pydicom.dataset import Dataset
-from pydicom.uid import UID
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from raspine.dicom import parse
 from raspine.pacs import sessions
@@ -139,6 +140,14 @@ def dripping(handler: http.server.BaseHTTPRequestHandler) -> None:
             time.sleep(0.05)
 
 
+def dripping_header(handler: http.server.BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    with contextlib.suppress(ConnectionError):
+        while True:
+            handler.wfile.write(b"x")
+            time.sleep(0.05)
+
+
 LISTED = b'[{"0020000D": {"vr": "UI", "Value": ["1.2"]}, "00201208": {"vr": "IS", "Value": [1]}}]'
 QUICK = Limits(connect_seconds=2, read_seconds=1, whole_seconds=1, max_bytes=10_000)
 
@@ -148,6 +157,7 @@ QUICK = Limits(connect_seconds=2, read_seconds=1, whole_seconds=1, max_bytes=10_
     [
         (saying(b"x" * 20_000), FailedError, "more than 10000 bytes"),
         (dripping, FailedError, "more than 1 s"),
+        (dripping_header, OutageError, "Timeout"),
         (lambda _: time.sleep(3), OutageError, "Timeout"),
         (saying(b"", status=302, Location="http://127.0.0.1:1/"), FailedError, "TooManyRedirects"),
         (saying(b"", status=503), OutageError, "503"),
@@ -223,6 +233,8 @@ def test_the_certificate_is_verified(tmp_path: pathlib.Path) -> None:
         other_name = url.replace("127.0.0.1", "localhost")
         with pytest.raises(OutageError, match="certificate"):
             Archive(Address(other_name, ca_file=str(certificate))).ping()
+    with serving(dripping_header, context) as url, pytest.raises(OutageError, match="Timeout"):
+        Archive(Address(url, ca_file=str(certificate), limits=QUICK)).ping()
 
 
 @pytest.mark.parametrize(
@@ -260,3 +272,17 @@ def test_credentials_are_read_at_every_request_and_only_from_private_files(tmp_p
     path.chmod(0o644)
     with pytest.raises(ValueError, match="mode 0600"):
         Credentials(str(path))
+
+
+def test_a_server_that_does_not_take_what_is_sent_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/dicom-web"
+        limits = Limits(connect_seconds=60, read_seconds=60, whole_seconds=0.5)
+        large = Dataset()
+        large.file_meta = FileMetaDataset()
+        large.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        large.SOPClassUID = large.file_meta.MediaStorageSOPClassUID = ONE.sop_class
+        large.SOPInstanceUID = large.file_meta.MediaStorageSOPInstanceUID = ONE.sop
+        large.add_new("PixelData", "OB", bytes(50_000_000))
+        with pytest.raises(OutageError, match="archive"):
+            Archive(Address(url, limits=limits)).store(ONE.study, [large])

@@ -1,10 +1,12 @@
 """The process that reads images may hang, crash, talk nonsense or want all the memory; the worker goes on."""
 
 import dataclasses
+import errno
 import http.server
 import pathlib
 import sys
 import threading
+import types
 import zlib
 from collections.abc import Iterator
 
@@ -12,14 +14,14 @@ import numpy as np
 import pytest
 
 from raspine.model_identity import ModelIdentity
-from raspine.pacs import ledger, loaded_models
+from raspine.pacs import ledger, loaded_models, reading_process
 from raspine.pacs.archive import Address
-from raspine.pacs.failures import CrashedError, FailedError, OutageError, RefusedError
+from raspine.pacs.failures import CrashedError, FailedError, OutageError, RefusedError, RoomError, UnreadyError
 from raspine.pacs.instances import Instance
 from raspine.pacs.reader import Reader, StartError
 from raspine.pacs.reading_process import Start
 from raspine.pacs.sessions import Limits
-from raspine.serving import client, errors
+from raspine.serving import client, errors, served_card
 
 ONE = Instance("1.2", "1.2.3", "1.2.3.4", "1.2.840.10008.5.1.4.1.1.1", "fetched/1/0.dcm")
 IDENTITY = ModelIdentity("films", "1", "ab", "folded")
@@ -43,6 +45,8 @@ for line in sys.stdin:
         print("x" * 20_000_000, flush=True)
     elif series == "1.5":
         print(json.dumps({"error": "refused", "reason": "no film."}), flush=True)
+    elif series == "1.6":
+        print(json.dumps({"error": "unready", "reason": "gone."}), flush=True)
     else:
         print(json.dumps({"ok": [7] * len(request.get("instances", []))}), flush=True)
 """
@@ -81,11 +85,26 @@ def test_what_the_process_refuses_is_refused_and_it_stays(reader: Reader) -> Non
     assert reader.is_alive()
 
 
-def test_a_model_that_was_replaced_meanwhile_stops_everything(reader: Reader) -> None:
+def test_a_process_that_finds_another_model_says_so_once_and_goes_on(reader: Reader) -> None:
     reader._command = (*reader._command[:-1], "cd")
     reader.close()
-    with pytest.raises(OutageError, match="restart the worker"):
+    with pytest.raises(UnreadyError, match="replaced"):
         reader.fetch([ONE], 1000)
+    assert reader.identities[ledger.FILM].digest == "cd"
+    assert reader.fetch([ONE], 1000) == [7]
+
+
+def test_a_process_whose_models_are_gone_is_started_anew(reader: Reader) -> None:
+    first = reader._process
+    with pytest.raises(UnreadyError, match=r"^gone\.$"):
+        reader.fetch(asked("1.6"), 1000)
+    assert reader.identities == {ledger.FILM: IDENTITY}
+    assert reader.is_alive()
+    assert reader._process is not first
+    reader._command = (sys.executable, "-c", "pass")
+    with pytest.raises(UnreadyError, match="does not start"):
+        reader.fetch(asked("1.6"), 1000)
+    assert not reader.is_alive()
 
 
 def test_a_process_that_does_not_start_says_why(tmp_path: pathlib.Path) -> None:
@@ -167,8 +186,32 @@ def test_a_served_risk_model_explains_itself(monkeypatch: pytest.MonkeyPatch) ->
     ("code", "kind"),
     [
         ("UNAVAILABLE", OutageError), ("DEADLINE_EXCEEDED", OutageError), ("INVALID_ARGUMENT", RefusedError),
-        ("INTERNAL", FailedError), ("NOT_FOUND", FailedError),
+        ("INTERNAL", FailedError), ("NOT_FOUND", UnreadyError),
     ],
 )  # fmt: skip
 def test_what_a_server_says_decides_who_waits(code: str, kind: type[Exception]) -> None:
     assert type(loaded_models.translated(errors.of_code(code, "why"))) is kind
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"digest": "cd"}, {"variant": "fast"}])
+def test_a_server_that_describes_another_model_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+) -> None:
+    card = {"name": "films", "version": 1, "digest": "ab", "variant": "folded"}
+    monkeypatch.setattr(client, "landmarker", lambda endpoint: types.SimpleNamespace(identity=IDENTITY))
+    monkeypatch.setattr(served_card, "of_endpoint", lambda endpoint: card)
+    models = loaded_models.Models(Start("", landmark_endpoint="grpc://127.0.0.1:1/films"))
+    models.ping()
+    card |= change
+    with pytest.raises(UnreadyError, match="another model"):
+        models.ping()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, RoomError), (errno.EDQUOT, RoomError), (errno.EISDIR, FailedError)]
+)
+def test_a_full_disk_is_told_apart_from_what_a_job_does(number: int, kind: type[Exception]) -> None:
+    def fail(**_: object) -> None:
+        raise OSError(number, "why")
+
+    assert reading_process.KINDS[reading_process._answer(fail, {})["error"]] is kind
