@@ -23,7 +23,11 @@ from raspine.pacs.watching import Watcher, Window
 
 _PAUSE_FIRST, _PAUSE_LONGEST = 1.0, 30.0  # seconds
 # What a step in a state proves to be there; fetching may have had its files already.
-_PROVEN = {ledger.FETCHED: metrics.MODEL, ledger.ANSWERED: metrics.DESTINATION}
+_PROVEN = {
+    ledger.NEW: (metrics.STATE,),
+    ledger.FETCHED: (metrics.STATE, metrics.MODEL),
+    ledger.ANSWERED: (metrics.STATE, metrics.DESTINATION),
+}
 _IDLE = 60.0  # seconds after which partners are asked whether they are still there
 
 
@@ -163,8 +167,7 @@ class Worker:
         """Takes a job as far as it goes now."""
         while True:
             after = self._course.step(job)
-            if job.state in _PROVEN:
-                self._reached(_PROVEN[job.state])
+            self._reached(*_PROVEN[job.state])
             if after.state == job.state or after.state not in ledger.OPEN:
                 return
             job = after
