@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from raspine import drawing, landmarks, measurement
+from raspine import drawing, landmarks, measurement, printed
 from raspine.dicom import film as film_reader
 from raspine.dicom import orientation, spacing
 
@@ -94,8 +94,8 @@ def picture(
 ) -> drawing.Picture:
     """Returns the film with its landmarks, distances and verdict, uint8 [height, width, 3] RGB."""
     labels = {
-        key: f"{key.upper()} {value:.1f} mm" if math.isfinite(value) else key.upper()
-        for key, value in result.millimetres.items()
+        one.name: printed.label(one, mm) if math.isfinite(mm := result.millimetres[one.name]) else one.name.upper()
+        for one in schema.distances
     }
     marks = drawing.Marks(result.points, labels)
     return drawing.overlay(
@@ -125,10 +125,9 @@ def _caption(
 def _measured(result: measurement.Measurement, schema: landmarks.Schema) -> list[str]:
     lines = []
     for distance in schema.distances:
-        value = result.millimetres[distance.name]
-        text = f"{value:.1f} mm" if math.isfinite(value) else "not measured"
-        rule = "" if distance.threshold_mm is None else f" (positive {distance.comparison} {distance.threshold_mm:g})"
-        lines.append(f"{distance.name.upper()}: {text}{rule}")
+        rule = printed.rule(distance)
+        shown = printed.label(distance, result.millimetres[distance.name])
+        lines.append(f"{shown} ({rule})" if rule else shown)
     return lines
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from raspine import clinical, drawing, risk, scan, study_search
+from raspine import clinical, drawing, printed, risk, scan, study_search
 from raspine.dicom import series
 from raspine.dicom.study import Series, Study
 from raspine.explanation import overlay
@@ -239,7 +239,7 @@ def picture(
     """
     reading, row = answer.reading, as_row(answer, name)
     caption = overlay.Caption(
-        heading=f"Risk {answer.risk:.2f}: {answer.verdict}",
+        heading=printed.risk_verdict(answer.risk, answer.threshold),
         method=method,
         lines=[_printable(line) for line in _caption_lines(answer, row)],
         colour=_COLOURS[answer.verdict],
@@ -250,7 +250,7 @@ def picture(
 def _caption_lines(answer: Answer, row: Mapping[str, Any]) -> Iterable[str]:
     native, chosen = answer.reading.native, answer.reading.chosen
     down, across = native.spacing_mm
-    yield f"positive from {answer.threshold:.3g} on"
+    yield printed.risk_rule(answer.risk, answer.threshold)
     if chosen is not None:
         number = "without number" if chosen.number is None else chosen.number
         yield f"series {number} {row['series_description']}".rstrip()

@@ -18,10 +18,10 @@ from highdicom.sr import (
 )
 from numpy.typing import NDArray
 
-from raspine import landmarks
+from raspine import landmarks, printed
 from raspine.dicom import film as film_reader
 from raspine.dicom import spacing
-from raspine.dicom_results import concepts, equipment, report, wording
+from raspine.dicom_results import concepts, equipment, report
 from raspine.dicom_results.measured_film import MeasuredFilm
 
 TITLE = "measurements"
@@ -134,7 +134,7 @@ def _reason(case: MeasuredFilm, *names: str) -> QualitativeEvaluation:
 
 def _comments(case: MeasuredFilm) -> Iterator[str]:
     for distance in case.schema.distances:
-        rule = wording.rule(distance)
+        rule = printed.rule(distance)
         yield f"{case.full_label(distance)}{f' ({rule})' if rule else ''}"
     yield f"Pixel spacing: {spacing.SOURCES[case.film.spacing.source]}."
     yield from (_magnified(case, row) for row in case.result.by_magnification)
@@ -149,7 +149,7 @@ def _comments(case: MeasuredFilm) -> Iterator[str]:
 def _magnified(case: MeasuredFilm, row: Mapping[str, Any]) -> str:
     """Returns a line of `Measurement.by_magnification`."""
     values = (
-        wording.label(distance, value)
+        printed.label(distance, value)
         for distance in case.schema.distances
         if (value := row[f"{distance.name}_mm"]) is not None
     )

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from raspine import landmarks, measurement
+from raspine import landmarks, measurement, printed
 from raspine.dicom import film as film_reader
 from raspine.dicom import spacing
-from raspine.dicom_results import patient, wording
+from raspine.dicom_results import patient
 from raspine.dicom_results.errors import ResultError
 from raspine.model_identity import ModelIdentity
 
@@ -77,7 +77,7 @@ class MeasuredFilm:
 
     def label(self, distance: landmarks.Distance) -> str:
         """Returns a distance for people, e.g. `ADI 3.4 mm`."""
-        return wording.label(distance, self.result.millimetres[distance.name])
+        return printed.label(distance, self.result.millimetres[distance.name])
 
     def full_label(self, distance: landmarks.Distance) -> str:
         """Returns a distance for people, and why it has no line where an end lies outside the film."""

@@ -11,8 +11,8 @@ from highdicom.sr import (
     SourceImageForMeasurementGroup,
 )
 
-from raspine import study_reading
-from raspine.dicom_results import clinical_items, concepts, equipment, report, wording
+from raspine import printed, study_reading
+from raspine.dicom_results import clinical_items, concepts, equipment, report
 from raspine.dicom_results.scored_study import ScoredStudy
 
 TITLE = "risk"
@@ -85,7 +85,7 @@ def _sites(case: ScoredStudy) -> list[FindingSite] | None:
 
 def _comments(case: ScoredStudy) -> Iterator[str]:
     reading = case.answer.reading
-    yield f"{wording.risk_line(case.answer.risk, case.answer.threshold)}."
+    yield f"{printed.risk_line(case.answer.risk, case.answer.threshold)}."
     if case.clinical_values:
         yield f"Clinical values: {clinical_items.line(case.clinical_values)}."
     number = reading.chosen.number if reading.chosen else None

@@ -12,7 +12,7 @@ TOO_LARGE, UNTRUSTED, BAD_ANSWER, SETTINGS = "TOO_LARGE", "UNTRUSTED", "BAD_ANSW
 _TRANSIENT = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
 # The request itself is wrong; another one may be answered.
 _REFUSED = ("INVALID_ARGUMENT", "OUT_OF_RANGE", TOO_LARGE)
-_TODO = {
+_ADVICE = {
     "UNAVAILABLE": "Is the server running, and ready at this address?",
     "DEADLINE_EXCEEDED": "Allow it more time, or ask less of it at once.",
     "RESOURCE_EXHAUSTED": "The server has too much to do: ask later, or less at once.",
@@ -55,8 +55,8 @@ class EndpointError(Exception):
         often = f" after {self.attempts} attempts" if self.attempts > 1 else ""
         asked = f" Asked{often}: {self.where}" if self.where else ""
         known = f", request {self.request_id}." if self.request_id else "." if asked else ""
-        todo = f" {_TODO[self.code]}" if self.code in _TODO else ""
-        return f"{self.code}: {self.what.rstrip('.')}.{asked}{known}{todo}"
+        advice = f" {_ADVICE[self.code]}" if self.code in _ADVICE else ""
+        return f"{self.code}: {self.what.rstrip('.')}.{asked}{known}{advice}"
 
     @property
     def is_transient(self) -> bool:

@@ -22,12 +22,27 @@ def rule(distance: landmarks.Distance) -> str:
 
 def risk_line(value: float, threshold: float) -> str:
     """Returns a risk with its verdict, e.g. `Risk 0.730: positive (positive from 0.4 on)`."""
+    return f"{risk_verdict(value, threshold)} ({risk_rule(value, threshold)})"
+
+
+def risk_verdict(value: float, threshold: float) -> str:
+    """Returns a risk with its verdict alone, e.g. `Risk 0.730: positive`."""
+    return f"Risk {_risk(value, threshold)[0]}: {risk.verdict(value, threshold)}"
+
+
+def risk_rule(value: float, threshold: float) -> str:
+    """Returns when a risk is positive, with the digits that `risk_verdict` needs, e.g. `positive from 0.4 on`."""
+    return f"positive from {_risk(value, threshold)[1]} on"
+
+
+def _risk(value: float, threshold: float) -> tuple[str, str]:
+    """Returns a risk and its threshold in digits from which the verdict follows."""
     verdict = risk.verdict(value, threshold)
     for digits in range(_DIGITS, _MOST):
         shown, limit = f"{value:.{digits}f}", f"{threshold:.{digits}g}"
         if risk.verdict(float(shown), float(limit)) == verdict:
             break
-    return f"Risk {shown}: {verdict} (positive from {limit} on)"
+    return shown, limit
 
 
 def _length(distance: landmarks.Distance, millimetres: float) -> str:
