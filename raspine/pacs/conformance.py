@@ -28,7 +28,7 @@ RESULTS = (
     ("Specific Character Set (0008,0005)", "`ISO_IR 192` (UTF-8)"),
     (
         "SOP Instance UID (0008,0018)",
-        "`2.25.` and a hash of images, model and kind of object: the same again for the same",
+        "`2.25.` and a hash of images, model, settings and kind of object: the same again for the same",
     ),
     ("Study Instance UID (0020,000D)", "of the images"),
     ("Series Instance UID (0020,000E)", "`2.25.` and a hash; a series for each object"),
@@ -40,7 +40,10 @@ RESULTS = (
     ("Content Template Sequence (0040,A504)", "TID 1500 (reports)"),
     ("Content Label (0070,0080)", "`AI RESEARCH USE` (overlays)"),
     ("Burned In Annotation (0028,0301)", "`NO` (pictures)"),
-    ("Patient and General Study modules", "of the images, as they are there"),
+    (
+        "Patient and General Study modules",
+        "of the images, as they are there; an Accession Number of more than 16 characters is left empty",
+    ),
 )
 """Attributes of note of what is made, and what stands in them."""
 
