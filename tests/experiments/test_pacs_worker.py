@@ -5,6 +5,7 @@ import dataclasses
 import json
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -296,6 +297,11 @@ def test_sigterm_lets_the_job_under_way_end_and_the_next_run_repeats_nothing(
     assert "Traceback" not in output
     assert not any(word in output for word in IDENTIFIERS)
     assert "research use only" in output.splitlines()[-1]
+    given_up = sent(film(8))
+    site.archive.stow(given_up)
+    give_up(site, given_up)
+    ((status, retried, _),) = start_many("experiments.pacs_worker", [[*site.flags, "--retry_dead"]])
+    assert (status, retried.splitlines()[-1][:22]) == (0, "1 jobs are open again;")
     other = [
         flag for flag in site.flags if not flag.startswith(("--state_dir", "--risk_model"))
     ] + [f"--state_dir={site.state.parent / 'other'}", "--dry_run"]  # fmt: skip
@@ -304,7 +310,8 @@ def test_sigterm_lets_the_job_under_way_end_and_the_next_run_repeats_nothing(
     )
     assert [status for status, _, _ in (once, again, preview)] == [0, 0, 0], (once, again, preview)
     reports = [read_back.read(one).sources for one in site.archive.reports()]
-    assert len(reports) == len(set(reports)) == 7
+    assert len(reports) == len(set(reports)) == 8
+    assert {str(given_up.SOPInstanceUID)} in reports
     left = {path.name for path in site.state.rglob("*") if path.is_file()}
     assert left == {".lock", "audit.jsonl", "jobs.sqlite3", "pseudonym.key"}
     assert again[1].strip() == "0 jobs were given up; --retry_dead tries them again."
@@ -312,6 +319,16 @@ def test_sigterm_lets_the_job_under_way_end_and_the_next_run_repeats_nothing(
     films = len(site.archive.listed("DX")) + 1
     assert f"{films} films and 0 MRI studies would be read, " in preview[1].splitlines()[-1]
     assert not any(word in text for text in (once[1], preview[1]) for word in IDENTIFIERS)
+
+
+def give_up(site: Site, film: Dataset) -> None:
+    """Has a film's job be given up before it was fetched, by another model than the one of now."""
+    uids = (film.StudyInstanceUID, film.SeriesInstanceUID, film.SOPInstanceUID, film.SOPClassUID)
+    one = Instance(*map(str, uids))
+    with contextlib.closing(Database(site.state / "jobs.sqlite3")) as opened:
+        jobs = ledger.Ledger(opened)
+        (job,) = jobs.add([ledger.Plan(ledger.FILM, one.study, one.sop, "", "older", (one,))])
+        jobs.buried(job, "status 500.")
 
 
 def test_given_up_jobs_are_listed_and_opened_again(tmp_path: pathlib.Path, start_many: Callable) -> None:
@@ -370,6 +387,8 @@ WRONG = [
     (["--landmark_model=.", "--listen_port=0", "--calling_ae_titles=A", "--send_to=PACS"], "AE_TITLE@HOST:PORT"),
     (["--landmark_model=.", "--listen_port=0", "--calling_ae_titles=A", "--send_to=PACS@h:99999"], "AE_TITLE@HOST"),
     (["--landmark_model=.", "--dicomweb_url=https://x/", "--max_queue=0"], "max_queue"),
+    (["--landmark_endpoint=nowhere", "--dicomweb_url=https://x/"], "--landmark_endpoint: "),
+    (["--risk_endpoint=grpc://x/y", "--endpoint_ca_file=nowhere", "--dicomweb_url=https://x/"], "cannot be read"),
     (["--list_dead", "stray"], "no arguments beside flags"),
 ]  # fmt: skip
 
@@ -382,3 +401,38 @@ def test_wrong_flags_are_told_in_one_line(tmp_path: pathlib.Path, start_many: Ca
         assert "Traceback" not in errors
         assert len(errors.strip().splitlines()) <= 2
     assert not (tmp_path / "state").exists()
+
+
+BEFORE_WORK = {".lock", "jobs.sqlite3", "pseudonym.key"}  # in the state folder of a worker that did nothing
+
+
+def names(state: pathlib.Path) -> set[str]:
+    return {path.name for path in state.rglob("*") if path.is_file()}
+
+
+def test_a_model_that_cannot_be_loaded_is_told_in_one_line(tmp_path: pathlib.Path, start_many: Callable) -> None:
+    (closed,) = local_workers.free_ports(1)
+    model = f"--landmark_endpoint=grpc://127.0.0.1:{closed}/films"
+    line = [f"--state_dir={tmp_path / 's'}", "--dicomweb_url=https://x/", model]
+    ((status, output, errors),) = start_many("experiments.pacs_worker", [line])
+    assert (status, output) == (1, "")
+    assert errors.startswith("error: UNAVAILABLE: ")
+    assert len(errors.strip().splitlines()) == 1
+    assert names(tmp_path / "s") == BEFORE_WORK
+
+
+def test_sigterm_while_models_are_loaded_ends_the_worker_at_once(tmp_path: pathlib.Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        model = f"--landmark_endpoint=http://127.0.0.1:{silent.getsockname()[1]}/v1/models/films"
+        process = start(f"--state_dir={tmp_path / 's'}", "--dicomweb_url=https://x/", model)
+        asking, _ = silent.accept()
+        with asking:
+            asking.settimeout(60)
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate(timeout=60)
+            assert (process.returncode, output) == (0, "stopped before it began to work.\n")
+            with contextlib.suppress(ConnectionResetError):
+                while asking.recv(1 << 16):  # until the process that was loading has ended too
+                    pass
+    assert names(tmp_path / "s") == BEFORE_WORK

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import http.server
+import json
 import pathlib
 import sys
 import threading
@@ -111,6 +112,15 @@ def test_a_process_that_does_not_start_says_why(tmp_path: pathlib.Path) -> None:
     silent = (sys.executable, "-c", "pass")
     with pytest.raises(StartError, match="crash"):
         Reader(Start(str(tmp_path)), 1.0, silent)
+
+
+def test_a_folder_that_is_no_model_ends_the_start_in_one_line(tmp_path: pathlib.Path) -> None:
+    start = Start(str(tmp_path), risk_model=str(tmp_path))
+    with pytest.raises(ValueError, match=r"no model directory: it has no model\.json") as found:
+        loaded_models.Models(start)
+    said = json.dumps({"error": "failed", "reason": reading_process._line(found.value)})
+    with pytest.raises(StartError, match=r"no model directory: it has no model\.json"):
+        Reader(start, 1.0, (sys.executable, "-c", f"print({said!r})"))
 
 
 def test_a_bomb_is_refused_by_the_real_process_which_lives_on(tmp_path: pathlib.Path) -> None:
