@@ -2,10 +2,10 @@ import dataclasses
 import json
 import pathlib
 import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
+import forked
 import keras
 import numpy as np
 import pytest
@@ -15,25 +15,6 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from raspine import atomic, landmarker, landmarks, records
 from raspine.models import layers
-
-# Importing TensorFlow takes seconds, so one process may try many command lines.
-MANY = """
-import contextlib, importlib, io, json, sys
-from absl import flags
-from absl.testing import flagsaver
-program = importlib.import_module(sys.argv[1])
-results = []
-for arguments in json.loads(sys.argv[2]):
-    sys.argv = [program.__name__, *arguments]
-    out, err = io.StringIO(), io.StringIO()
-    with flagsaver.flagsaver(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        flags.FLAGS.unparse_flags()
-        try:
-            program.run()
-        except SystemExit as end:
-            results.append((end.code, out.getvalue(), err.getvalue()))
-print(json.dumps(results))
-"""
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIDE = 64
@@ -163,14 +144,11 @@ def data_set(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def start() -> Callable[..., subprocess.CompletedProcess[str]]:
+def start() -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """Runs a program as a user does."""
 
-    def run(name: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", name, *map(str, arguments)]
-        return subprocess.run(
-            command, cwd=options.pop("cwd", ROOT), capture_output=True, text=True, timeout=300, check=False, **options
-        )
+    def run(name: str, *arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
+        return forked.run(name, list(map(str, arguments)), options.get("cwd", ROOT), options.get("env"))
 
     return run
 
@@ -180,8 +158,7 @@ def start_many() -> Callable[[str, list[list[str]]], list[tuple[int, str, str]]]
     """Runs a program with one command line after the other; returns status, output and errors of each."""
 
     def run(name: str, lines: list[list[str]]) -> list[tuple[int, str, str]]:
-        command = [sys.executable, "-c", MANY, name, json.dumps(lines)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        done = forked.run(str(ROOT / "tests" / "command_lines.py"), [name, json.dumps(lines)], ROOT)
         assert done.returncode == 0, done.stderr
         return [tuple(result) for result in json.loads(done.stdout.splitlines()[-1])]
 

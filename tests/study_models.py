@@ -17,7 +17,7 @@ def model(per_slice: bool = False, columns: tuple[str, ...] = (), seed: int = 3)
     """A model whose risks are arbitrary, always the same, and differ from study to study."""
     keras.utils.set_random_seed(seed)
     network = resnet.resnet(
-        26, (SIDE, SIDE, COUNT), per_slice=per_slice, clinical=2 * len(columns), zero_init=True, pool="mean"
+        14, (SIDE, SIDE, COUNT), per_slice=per_slice, clinical=2 * len(columns), zero_init=True, pool="mean"
     )
     settings = risk.Settings(
         study_shards.choice(study_shards.SIDE),

@@ -554,7 +554,7 @@ def test_a_real_cross_validation_chooses_inside_each_fold(start: Callable, tmp_p
     output = tmp_path / "cross"
     done = start(
         "experiments.cross_validate", "--task=deformity", f"--data={folder}", f"--output_dir={output}", "--folds=2",
-        "--repeats=1", "--keep_records", "--depth=26", "--batch=4", "--epochs=1", "--cutout=0", "--seed=3",
+        "--repeats=1", "--keep_records", "--depth=14", "--batch=4", "--epochs=1", "--cutout=0", "--seed=3",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].endswith(f"(mean over folds): {output}")
@@ -572,5 +572,5 @@ def test_a_real_cross_validation_chooses_inside_each_fold(start: Callable, tmp_p
         assert set(inner.patients).isdisjoint(one["patient"] for one in rows if one["fold"] == str(row["fold"]))
         run = json.loads((place / "run" / "run.json").read_text())
         assert run["data_hash"] == stored.data_hash
-        assert run["flags"]["depth"] == "26"
+        assert run["flags"]["depth"] == "14"
         assert run["flags"]["seed"] == 3

@@ -271,9 +271,9 @@ WRONG = {
     "needs a validation split": (2, ["--data={single}", "--threshold_rule=youden"]),
     "is no data folder of data_prep.mri": (2, ["--data={empty}"]),
     "{empty}' is no data folder of data_prep.mri: it has no dataset.json": (2, ["--data={empty}"]),
-    "is no data folder of data_prep.mri: its task is subluxation, wanted is deformity": (2, ["--data={radiographs}"]),
+    "is no data folder of data_prep.mri: its task is 'subluxation', wanted is deformity": (2, ["--data={radiographs}"]),
     "is no data folder of data_prep.mri: dataset.json lacks 'choice'": (2, ["--data={older}"]),
-    "is no data folder of data_prep.radiographs: its task is deformity, wanted is subluxation or landmarks": (
+    "is no data folder of data_prep.radiographs: its task is 'deformity', wanted is subluxation or landmarks": (
         2,
         ["--model={landmarks}"],
     ),

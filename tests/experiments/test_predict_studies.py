@@ -25,7 +25,7 @@ Results = dict[str, tuple[int, str, str]]
 def tiny(columns: tuple[str, ...] = ()) -> risk.RiskModel:
     keras.utils.set_random_seed(7)
     network = resnet.resnet(
-        depth=26, input_shape=(SIDE, SIDE, 6), per_slice=bool(columns), clinical=2 * len(columns), pool="mean"
+        depth=14, input_shape=(SIDE, SIDE, 6), per_slice=bool(columns), clinical=2 * len(columns), pool="mean"
     )
     settings = risk.Settings(CHOICE, SIDE, SIDE, columns, ((60.0, 10.0),) * len(columns), per_slice=bool(columns))
     return risk.RiskModel(network, settings)

@@ -8,7 +8,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLAG_MODULES = ("train.py", "training_flags.py", "landmark_flags.py", "deformity_flags.py")
-FLAG_FILES = sorted((ROOT / "experiments").glob("*/*.flags"))
+TASKS = ("subluxation", "cephalometry", "deformity")
+FLAG_FILES = sorted(path for task in TASKS for path in (ROOT / "experiments" / task).glob("*.flags"))
 
 
 def test_wrong_flags_end_with_one_line_and_status_2(
@@ -37,10 +38,10 @@ def test_wrong_flags_end_with_one_line_and_status_2(
         (data, output, "--task=deformity", "--weights=nowhere.h5"): "no file 'nowhere.h5'",
         (f"--data={tmp_path / 'none'}", output): "no folder",
         (f"--data={tmp_path / 'films'}", output, "--task=deformity"): (
-            "films' is no data folder of data_prep.mri: its task is subluxation, wanted is deformity."
+            "films' is no data folder of data_prep.mri: its task is 'subluxation', wanted is deformity."
         ),
         (f"--data={tmp_path / 'studies'}", output): (
-            "studies' is no data folder of data_prep.radiographs: its task is deformity, wanted is subluxation or "
+            "studies' is no data folder of data_prep.radiographs: its task is 'deformity', wanted is subluxation or "
             "landmarks."
         ),
         (f"--data={tmp_path}", output): "is no data folder",

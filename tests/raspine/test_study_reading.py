@@ -22,7 +22,7 @@ LUMBAR, CERVICAL = DATA / "mri_lumbar", DATA / "mri_cervical" / "t2_sagittal.nii
 def model() -> risk.RiskModel:
     """An untrained network that takes age and a rheumatoid factor, a map per slice."""
     keras.utils.set_random_seed(5)
-    network = resnet.resnet(depth=26, input_shape=(32, 32, 6), per_slice=True, clinical=4)
+    network = resnet.resnet(depth=14, input_shape=(32, 32, 6), per_slice=True, clinical=4)
     choice = slices.Choice("native_middle", 6, 7.5, (48, 48))
     settings = risk.Settings(choice, 32, 32, ("age", "rf"), ((60.0, 10.0), (0.5, 0.5)), per_slice=True)
     return risk.RiskModel(network, settings, {"validation": {"val_threshold": 0.25}})

@@ -18,7 +18,7 @@ SIDE = 96  # three cells
 def _warmed(**settings: Any) -> keras.Model:
     """A network whose vectors are not all 0 and 1, and whose logit has channels of either sign."""
     keras.utils.set_random_seed(5)
-    model = resnet.resnet(26, (SIDE, SIDE, 3), **settings)
+    model = resnet.resnet(14, (SIDE, SIDE, 3), **settings)
     random = np.random.default_rng(2)
     for layer in model.layers:
         if layer.name.endswith("_bn"):
@@ -130,14 +130,14 @@ def test_per_slice_maps_equal_those_by_hand(per_slice: keras.Model, images: Arra
 def test_layercam_of_the_fourth_stage_equals_that_by_hand(
     channel: keras.Model, per_slice: keras.Model, images: Array, sign: int
 ) -> None:
-    expected = _layercam(*_features_and_gradients(channel, [images, CLINICAL], sign, "conv4_block2_out"))
+    expected = _layercam(*_features_and_gradients(channel, [images, CLINICAL], sign, "conv4_block1_out"))
     explainer = gradcam.Explainer(channel, batch_size=2)
     got = explainer.coarse(images, CLINICAL, "layercam", sign)
     assert got.shape == (3, 6, 6)
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * expected.max())
     whole = explainer(images, CLINICAL, "layercam", sign)
     np.testing.assert_allclose(whole[:, ::16, ::16], got, rtol=1e-6)
-    expected = _layercam(*_features_and_gradients(per_slice, images, sign, "conv4_block2_out")).reshape(3, 3, 6, 6)
+    expected = _layercam(*_features_and_gradients(per_slice, images, sign, "conv4_block1_out")).reshape(3, 3, 6, 6)
     got = gradcam.Explainer(per_slice, batch_size=2).coarse(images, method="layercam", sign=sign)
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * expected.max())
 
@@ -275,7 +275,7 @@ def test_enlarged_by_hand() -> None:
 
 def test_a_cell_stands_where_its_window_has_its_centre() -> None:
     keras.utils.set_random_seed(0)
-    model = resnet.resnet(26, (None, None, 1))
+    model = resnet.resnet(14, (None, None, 1))
     features = keras.Model(model.input, model.get_layer(resnet.last_stage(model)).output)
     images = tf.random.stateless_normal([1, 320, 320, 1], (0, 1))
     with tf.GradientTape() as tape:

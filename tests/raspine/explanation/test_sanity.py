@@ -8,7 +8,7 @@ from raspine.models import resnet
 
 @pytest.fixture(scope="module")
 def model() -> keras.Model:
-    return resnet.resnet(26, (64, 64, 2), per_slice=True, clinical=1)
+    return resnet.resnet(14, (64, 64, 2), per_slice=True, clinical=1)
 
 
 def _inputs(batch: int = 4) -> list[np.ndarray]:
@@ -81,9 +81,9 @@ def test_dilated_by_a_disc() -> None:
 
 def test_blocks_that_began_switched_off_are_on_in_a_randomised_network() -> None:
     """Otherwise no 3 x 3 convolution would reach the logit, and the comparison would be with a simpler network."""
-    model = resnet.resnet(26, (32, 32, 2), zero_init=True)
-    assert not model.get_layer("conv5_block2_3_bn").gamma.numpy().any()
+    model = resnet.resnet(14, (32, 32, 2), zero_init=True)
+    assert not model.get_layer("conv5_block1_3_bn").gamma.numpy().any()
     fresh = sanity.randomised(model, 1)
     gammas = [layer.gamma.numpy() for layer in fresh.layers if hasattr(layer, "gamma")]
     assert all((gamma == 1).all() for gamma in gammas)
-    assert not model.get_layer("conv5_block2_3_bn").gamma.numpy().any()
+    assert not model.get_layer("conv5_block1_3_bn").gamma.numpy().any()
