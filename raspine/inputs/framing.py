@@ -2,6 +2,9 @@
 
 import tensorflow as tf
 
+MAX_ASPECT = 16.0
+_SCALES = (1 / 65536, 65536.0)
+_FARTHEST = 1e7  # pixels
 _LEAST_SPREAD, _UNKNOWN_SPREAD = 0.01, 0.1  # of a film's longer side
 
 
@@ -60,9 +63,13 @@ def region(
 
 
 def _aspect(spacing: tf.Tensor) -> tf.Tensor:
-    """Returns float32 [..., 2]: (row, column) spacing over the larger of the two; ones when unknown."""
-    known = tf.reduce_all(tf.math.is_finite(spacing), -1, keepdims=True)
-    return tf.where(known, spacing / tf.reduce_max(spacing, -1, keepdims=True), tf.ones_like(spacing))
+    """Returns float32 [..., 2]: (row, column) spacing over the larger of the two; ones when unknown.
+
+    Beyond MAX_ASPECT pixels are taken as that oblong: no film has such ones, and a header may say anything.
+    """
+    known = tf.reduce_all(tf.math.is_finite(spacing) & (spacing > 0), -1, keepdims=True)
+    ratio = tf.math.divide_no_nan(spacing, tf.reduce_max(spacing, -1, keepdims=True))
+    return tf.where(known, tf.maximum(ratio, 1 / MAX_ASPECT), tf.ones_like(spacing))
 
 
 def _about(scale: tf.Tensor, middle: tf.Tensor, height: int, width: int) -> tf.Tensor:
@@ -89,6 +96,9 @@ def resample(image: tf.Tensor, matrix: tf.Tensor, height: int, width: int) -> tf
     scale = tf.stack([matrix[1, 1], matrix[0, 0]])
     # The op counts from the edge of the first pixel, raspine from its centre.
     translation = tf.stack([matrix[1, 2], matrix[0, 2]]) + 0.5 - 0.5 * scale
+    # Other numbers, which a record may hold, make the op's own sizes overflow: that ends the process, not the call.
+    scale = tf.clip_by_value(tf.where(tf.math.is_nan(scale), 1.0, scale), *_SCALES)
+    translation = tf.clip_by_value(tf.where(tf.math.is_nan(translation), 0.0, translation), -_FARTHEST, _FARTHEST)
     framed = tf.raw_ops.ScaleAndTranslate(
         images=image[None],
         size=tf.constant([height, width]),

@@ -1,15 +1,20 @@
 """HDF5 files of weights, looked through before anything is read from them.
 
 HDF5 lets a file name other files to read from, and lets a few bytes stand for gigabytes (compression, virtual and
-unwritten datasets). What Keras writes does neither, so a file that does is refused.
+unwritten datasets). What Keras writes does neither, so a file that does is refused. And the library goes round for ever
+in a damaged heap of texts, so heaps are walked here before it sees them.
 """
 
+import io
+import mmap
 import os
 from collections.abc import Iterator
 
 import h5py
 
 MAX_OBJECTS = 100_000
+_HEAP = b"GCOL\x01\0\0\0"
+_HEAD = 16  # bytes before the first object of a heap, and before an object's own
 _NUMBERS = "biufV"  # V: bfloat16, which HDF5 has no name for
 
 
@@ -20,24 +25,44 @@ class WeightsFileError(ValueError):
 def check_path(path: str | os.PathLike[str]) -> None:
     """Raises WeightsFileError unless a file holds plain numbers, as many bytes of them as the file has; see `check`."""
     try:
+        with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            _check_heaps(content)
         with h5py.File(path, "r") as file:
-            check(file, os.stat(path).st_size)
+            _check(file, os.stat(path).st_size)
     except WeightsFileError:
         raise
     except Exception as error:  # h5py raises of many kinds on damaged files
         raise WeightsFileError(f"the file of weights is damaged: {type(error).__name__} while reading it.") from error
 
 
-def check(file: h5py.File, size: int) -> int:
-    """Returns how many bytes of numbers an open file holds.
-
-    Args:
-      file: the open file.
-      size: of the whole file, bytes.
+def check(content: bytes) -> int:
+    """Returns how many bytes of numbers a file's bytes hold.
 
     Raises:
-      WeightsFileError: it points at other files, or its numbers are more than its bytes.
+      WeightsFileError: it points at other files, its numbers are more than its bytes, or a heap is damaged.
+      Exception: of h5py, when the file is damaged.
     """
+    _check_heaps(content)
+    with h5py.File(io.BytesIO(content), "r") as file:
+        return _check(file, len(content))
+
+
+def _check_heaps(content: bytes | mmap.mmap) -> None:
+    """Walks the global heaps (HDF5 file format 3.0, III.E): each object must end inside its heap, beyond its start."""
+    place = content.find(_HEAP)
+    while place >= 0:
+        start, end = place + _HEAD, place + int.from_bytes(content[place + 8 : place + _HEAD], "little")
+        while start + _HEAD <= min(end, len(content)):
+            number = int.from_bytes(content[start : start + 2], "little")
+            length = int.from_bytes(content[start + 8 : start + _HEAD], "little")
+            taken = _HEAD + -(-length // 8) * 8 if number else length  # free space counts its own head
+            if not _HEAD <= taken <= end - start:
+                raise WeightsFileError("the file of weights is damaged: a heap of texts goes round in itself.")
+            start += taken
+        place = content.find(_HEAP, place + 1)
+
+
+def _check(file: h5py.File, size: int) -> int:
     total = 0
     for dataset in _datasets(file):
         if dataset.dtype.kind not in _NUMBERS:

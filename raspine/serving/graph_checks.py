@@ -7,6 +7,7 @@ from raspine.dicom import layout
 
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 MAX_REQUEST_PIXELS = 2 * layout.MAX_PIXELS  # of all pictures of a request: 320 MB when they are decoded
+MAX_ITEMS = 256  # of a request: gRPC repeats a text as often as a tensor's shape says
 _SHORTEST = 57  # bytes of a PNG of one pixel: its start, header, data and end
 _GREY = b"\x00"
 
@@ -21,10 +22,13 @@ def required(holds: tf.Tensor, message: str, received: tf.Tensor) -> tf.Operatio
 
 
 def same_batch(**inputs: tf.Tensor) -> list[tf.Operation]:
-    """Returns checks that inputs have as many items as each other, and at least one."""
+    """Returns checks that inputs have as many items as each other, at least one, and no more than a request may have."""
     (first, one), *others = inputs.items()
     count = tf.shape(one)[0]
-    checks = [required(count > 0, f"'{first}' holds at least one item.", tf.shape(one))]
+    checks = [
+        required(count > 0, f"'{first}' holds at least one item.", tf.shape(one)),
+        required(count <= MAX_ITEMS, f"'{first}' holds at most {MAX_ITEMS} items.", tf.shape(one)),
+    ]
     for name, other in others:
         received = tf.stack([count, tf.shape(other)[0]])
         checks.append(

@@ -76,7 +76,9 @@ class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         try:
             dtype = tf.as_dtype(proto.dtype)
             sides = [side.size for side in proto.tensor_shape.dim]
-            size = math.prod(sides) * max(1, dtype.size if dtype != tf.string else 1)
+            # A tensor repeats its last text as often as its shape says.
+            width = max(map(len, proto.string_val), default=1) if dtype == tf.string else dtype.size
+            size = math.prod(sides) * max(1, width)
             if proto.tensor_shape.unknown_rank or min(sides, default=0) < 0 or size > self._max_body:
                 raise ValueError
             return np.asarray(tf.make_ndarray(proto))

@@ -26,8 +26,8 @@ class Refusal(Exception):  # noqa: N818 - it names an outcome
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
+        self.code, self.message = code, "".join(letter if letter.isprintable() else "?" for letter in message)
+        super().__init__(self.message)
 
     @property
     def http_status(self) -> int:

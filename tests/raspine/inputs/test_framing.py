@@ -133,3 +133,21 @@ def test_a_region_ignores_missing_points_and_falls_back_to_the_middle_of_the_fil
 def test_points_on_one_spot_do_not_magnify_without_end() -> None:
     matrix = framing.region(tf.fill((2, 2), 50.0), tf.constant([100, 200]), tf.constant([1.0, 1.0]), 64, 64, 2.0)
     assert float(matrix[0, 0]) == pytest.approx(32 / (2 * 0.01 * 200))
+
+
+@pytest.mark.parametrize("spacing", [(0.2, 4e9), (1e-30, 1.0), (0.0, 1.0), (-1.0, 1.0), (1e-45, 1e-45), (3e38, 1.0)])
+def test_spacing_that_no_film_has_ends_as_an_oblong_pixel(spacing: tuple[float, float]) -> None:
+    """The op that resamples overflows on a greater ratio, which ends the process and not the call."""
+    matrix = framing.fit(tf.constant([80, 72]), tf.constant(spacing, tf.float32), 64, 64)
+    assert np.isfinite(matrix).all()
+    assert 1 / 16 <= float(matrix[0, 0] / matrix[1, 1]) <= 16
+    assert np.isfinite(framing.resample(tf.ones((80, 72, 1)), matrix, 64, 64)).all()
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 1e30, 1e-30, -1.0, 0.0])
+@pytest.mark.parametrize("place", [(0, 0), (1, 1), (0, 2)])
+def test_an_affine_of_a_damaged_record_resamples_to_something(number: float, place: tuple[int, int]) -> None:
+    matrix = np.array([[0.8, 0.0, 0.0], [0.0, 0.8, 0.0]], np.float32)
+    matrix[place] = number
+    framed = framing.resample(tf.ones((80, 72, 1)), tf.constant(matrix), 64, 64)
+    assert framed.shape == (64, 64, 1)

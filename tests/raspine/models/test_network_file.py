@@ -206,3 +206,18 @@ def test_a_damaged_hdf5_file_is_one_line(tmp_path: pathlib.Path) -> None:
     (tmp_path / "alone.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + b"\0" * 100)
     with pytest.raises(weights_file.WeightsFileError, match="damaged: OSError"):
         weights_file.check_path(tmp_path / "alone.h5")
+
+
+def test_a_heap_of_texts_that_goes_round_in_itself_is_refused(tmp_path: pathlib.Path) -> None:
+    """HDF5 itself would look for its end for ever."""
+    content = bytearray(weights(lambda file: file.attrs.__setitem__("name", "conv1")))
+    weights_file.check(bytes(content))
+    place = content.index(b"GCOL") + 16
+    for number, length in ((0, 0), (0, 8), (1, 1 << 63), (1, (1 << 64) - 8)):
+        content[place : place + 2] = number.to_bytes(2, "little")
+        content[place + 8 : place + 16] = length.to_bytes(8, "little")
+        with pytest.raises(weights_file.WeightsFileError, match="goes round in itself"):
+            weights_file.check(bytes(content))
+        (tmp_path / "alone.h5").write_bytes(content)
+        with pytest.raises(weights_file.WeightsFileError, match="goes round in itself"):
+            weights_file.check_path(tmp_path / "alone.h5")

@@ -183,6 +183,11 @@ def test_each_wrong_request_is_told_what_is_wrong_and_the_next_is_answered(case:
         (signatures.EXAMPLE, {"examples": np.array([b"nonsense"], object)}, "parse"),
         (signatures.EXAMPLE, {"examples": np.array([b""], object)}, "required"),
         (signatures.EXAMPLE, {"examples": by_name[signatures.EXAMPLE]["examples"][:0]}, "at least one item"),
+        (
+            signatures.EXAMPLE,
+            {"examples": by_name[signatures.EXAMPLE]["examples"][:1].repeat(257)},
+            "at most 256 items",
+        ),
     ]
     for column, value in ((0, 121.0), (0, np.inf), (3, 0.5), (2, -81.0)):
         if "clinical" in arrays:
