@@ -22,7 +22,7 @@ def required(holds: tf.Tensor, message: str, received: tf.Tensor) -> tf.Operatio
 
 
 def same_batch(**inputs: tf.Tensor) -> list[tf.Operation]:
-    """Returns checks that inputs have as many items as each other, at least one, and no more than a request may have."""
+    """Returns checks that inputs have as many items as each other: 1 to MAX_ITEMS."""
     (first, one), *others = inputs.items()
     count = tf.shape(one)[0]
     checks = [
