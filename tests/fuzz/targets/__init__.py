@@ -30,6 +30,8 @@ MODULES = {
     "film": "film",
     "study": "study",
     "nifti": "nifti",
+    "film_answer": "answers",
+    "study_answer": "answers",
     "labels": "tables",
     "outcomes": "tables",
     "clinical": "tables",

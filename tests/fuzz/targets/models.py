@@ -18,10 +18,10 @@ def _landmarker_seed() -> dict[str, bytes]:
 
 
 def _risk_seed() -> dict[str, bytes]:
-    return {"plain": _packed(_risk(())), "clinical": _packed(_risk(("age",)))}
+    return {"plain": _packed(tiny_risk(())), "clinical": _packed(tiny_risk(("age",)))}
 
 
-def _risk(columns: tuple[str, ...]) -> risk.RiskModel:
+def tiny_risk(columns: tuple[str, ...]) -> risk.RiskModel:
     """A network of a few layers: Keras takes seconds to read a ResNet."""
     side = study_models.SIDE
     images = keras.Input((side, side, study_models.COUNT), name="image")
