@@ -2,15 +2,15 @@ import csv
 import dataclasses
 import json
 import math
+import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import film_shards
+import forked
 import numpy as np
 import pytest
 import study_shards
@@ -318,12 +318,14 @@ sys.exit(cross_start.start(Request(**values)))
 """
 
 
-def begin(request: Request) -> "subprocess.Popen[str]":
+def begin(request: Request) -> forked.Program:
     """Starts a cross-validation in a process of its own and returns when its second fold is under way."""
     values = json.dumps({**dataclasses.asdict(request), "folder": str(request.folder), "data": str(request.data)})
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, values], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    script = request.folder.with_name("start.py")
+    script.write_text(SCRIPT)
+    begun = forked.begin(str(script), [values], ROOT, script.with_name("said"))
     wait_for(request.places / "waiting")
-    return process
+    return begun
 
 
 def wait_for(path: pathlib.Path) -> None:
@@ -336,9 +338,7 @@ def wait_for(path: pathlib.Path) -> None:
 def test_one_that_was_killed_goes_on_with_the_fold_that_was_cut(request_for: Callable[..., Request]) -> None:
     undisturbed, cut = request_for(repeats=1, folder="undisturbed"), request_for("waits at 2", repeats=1)
     cross_start.start(undisturbed)
-    process = begin(cut)
-    process.kill()
-    process.communicate()
+    begin(cut).end(0)
     wait_for(cut.places / "repeat1_fold2/run/stopped")  # the training does not outlive the command
     (cut.places / "repeat1_fold2/.data.123.part").mkdir()  # as a power cut may leave it
     (cut.places / "go").touch()
@@ -364,13 +364,12 @@ def resumed(request: Request) -> int | None:
 
 def test_sigterm_saves_the_training_and_the_same_command_goes_on(request_for: Callable[..., Request]) -> None:
     asked = request_for("waits at 2", repeats=1)
-    process = begin(asked)
+    begun = begin(asked)
     with pytest.raises(program.UsageError, match="is at work in"):
         cross_start.start(asked)
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == program.STOPPED
-    assert out.splitlines()[-1] == "Stopped with 1 of 4 trainings done; the same command goes on."
+    os.kill(begun.process.pid, signal.SIGTERM)
+    assert begun.end(60) == program.STOPPED
+    assert begun.out.read_text().splitlines()[-1] == "Stopped with 1 of 4 trainings done; the same command goes on."
     assert not (asked.folder / "summary.json").exists()
     (asked.places / "go").touch()
     assert cross_start.start(asked) == program.DONE

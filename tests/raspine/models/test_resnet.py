@@ -39,7 +39,7 @@ def _copy_folded(library: keras.Model, ours: keras.Model) -> None:
 @pytest.fixture(scope="module")
 def channel() -> keras.Model:
     keras.utils.set_random_seed(3)
-    model = resnet.resnet(26, (64, 64, 6))
+    model = resnet.resnet(14, (64, 64, 6))
     _randomise(model)
     return model
 
@@ -47,7 +47,7 @@ def channel() -> keras.Model:
 @pytest.fixture(scope="module")
 def per_slice() -> keras.Model:
     keras.utils.set_random_seed(4)
-    model = resnet.resnet(26, (64, 64, 3), per_slice=True, clinical=2)
+    model = resnet.resnet(14, (64, 64, 3), per_slice=True, clinical=2)
     _randomise(model)
     return model
 
@@ -77,7 +77,7 @@ def test_depths(depth: int, last: str) -> None:
 
 
 def test_the_logit_is_linear_in_the_mean_of_the_last_stage(channel: keras.Model) -> None:
-    both = keras.Model(channel.input, [channel.get_layer("conv5_block2_out").output, channel.output])
+    both = keras.Model(channel.input, [channel.get_layer("conv5_block1_out").output, channel.output])
     maps, logit = (part.numpy() for part in both(_images()))
     kernel, bias = channel.get_layer("logit").get_weights()
     np.testing.assert_allclose(logit, maps.mean((1, 2)) @ kernel + bias, rtol=1e-4)
@@ -85,7 +85,7 @@ def test_the_logit_is_linear_in_the_mean_of_the_last_stage(channel: keras.Model)
 
 
 def test_normalizations_are_the_same_network(channel: keras.Model) -> None:
-    plain = resnet.resnet(26, (64, 64, 6), normalization="keras")
+    plain = resnet.resnet(14, (64, 64, 6), normalization="keras")
     copy_weights(channel, plain)
     expected = plain(_images()).numpy()
     np.testing.assert_allclose(channel(_images()), expected, rtol=1e-3)
@@ -157,10 +157,10 @@ def test_pools(pool: str, features: int) -> None:
 def test_a_bfloat16_network_gives_a_float32_logit_and_trains() -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = resnet.resnet(26, (32, 32, 2), per_slice=True)
+        model = resnet.resnet(14, (32, 32, 2), per_slice=True)
     finally:
         keras.config.set_dtype_policy("float32")
-    assert model.get_layer("conv5_block2_out").compute_dtype == "bfloat16"
+    assert model.get_layer("conv5_block1_out").compute_dtype == "bfloat16"
     before = model.get_layer("conv1_conv").get_weights()[0]
     model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
     model.train_on_batch(_images(2, 32, 2), np.array([0, 1], np.float32))
@@ -199,7 +199,7 @@ def test_a_step_in_double_precision_equals_keras_s_normalization(normalization: 
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float64")
     try:
-        models = [resnet.resnet(26, (64, 64, 2), normalization=kind) for kind in (normalization, "keras")]
+        models = [resnet.resnet(14, (64, 64, 2), normalization=kind) for kind in (normalization, "keras")]
     finally:
         keras.config.set_dtype_policy(before)
     copy_weights(models[1], models[0])

@@ -36,13 +36,23 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return report_folders.studies(tmp_path_factory.mktemp("runs") / "studies")
 
 
+@pytest.fixture(scope="module")
+def films_page(films: pathlib.Path) -> str:
+    return rendered(films)
+
+
+@pytest.fixture(scope="module")
+def studies_page(studies: pathlib.Path) -> str:
+    return rendered(studies)
+
+
 def change(path: pathlib.Path, **values: object) -> None:
     known = json.loads(path.read_text())
     path.write_text(json.dumps({name: value for name, value in {**known, **values}.items() if value is not ...}))
 
 
-def test_the_page_refers_to_nothing_outside(films: pathlib.Path, studies: pathlib.Path) -> None:
-    for html in map(rendered, (films, studies)):
+def test_the_page_refers_to_nothing_outside(films_page: str, studies_page: str) -> None:
+    for html in (films_page, studies_page):
         assert not re.search(r"""(?:src|href|action|srcset|data)=["'](?!data:|#)""", html)
         style = "".join(re.findall(r"<style>(.*?)</style>", html, re.DOTALL))
         assert "url(" not in style
@@ -50,20 +60,19 @@ def test_the_page_refers_to_nothing_outside(films: pathlib.Path, studies: pathli
         assert len(html) < 2_000_000
 
 
-def test_the_policy_knows_the_script_by_its_hash(films: pathlib.Path) -> None:
-    html = rendered(films)
-    script = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+def test_the_policy_knows_the_script_by_its_hash(films_page: str) -> None:
+    script = re.findall(r"<script>(.*?)</script>", films_page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode()
     assert len(script) == 1
-    assert f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in html
+    assert f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in films_page
 
 
-def test_the_same_run_gives_the_same_page(films: pathlib.Path) -> None:
-    assert rendered(films) == rendered(films)
+def test_the_same_run_gives_the_same_page(films: pathlib.Path, films_page: str) -> None:
+    assert rendered(films) == films_page
 
 
-def test_films_show_errors_agreement_and_raters(films: pathlib.Path) -> None:
-    html = rendered(films)
+def test_films_show_errors_agreement_and_raters(films: pathlib.Path, films_page: str) -> None:
+    html = films_page
     summary = json.loads((films / "summary.json").read_text())
     first = section(html, "glance")
     assert f"{summary['mre_mm']:.2f} mm" in first
@@ -80,8 +89,8 @@ def test_films_show_errors_agreement_and_raters(films: pathlib.Path) -> None:
     assert '<section id="explanations"' not in html
 
 
-def test_studies_show_discrimination_calibration_and_trust(studies: pathlib.Path) -> None:
-    html = rendered(studies)
+def test_studies_show_discrimination_calibration_and_trust(studies: pathlib.Path, studies_page: str) -> None:
+    html = studies_page
     summary = json.loads((studies / "summary.json").read_text())
     assert f"{summary['auc']:.2f}" in section(html, "glance")
     for name in ("roc", "precision_recall", "risks"):
@@ -102,12 +111,12 @@ def test_notes_of_the_evaluation_are_shown(tmp_path: pathlib.Path) -> None:
     assert "the AUC rests on few patients." in section(rendered(run), "glance")
 
 
-def test_a_picture_is_taken_from_the_explanations_folder_alone(studies: pathlib.Path) -> None:
-    assert "S009" not in section(rendered(studies), "cases")
+def test_a_picture_is_taken_from_the_explanations_folder_alone(studies_page: str) -> None:
+    assert "S009" not in section(studies_page, "cases")
 
 
-def test_pictures_are_encoded_anew(films: pathlib.Path) -> None:
-    sources = re.findall(r'<img src="(.*?)"', rendered(films))
+def test_pictures_are_encoded_anew(films_page: str) -> None:
+    sources = re.findall(r'<img src="(.*?)"', films_page)
     assert sources
     assert all(source.startswith("data:image/webp;base64,") for source in sources)
 
