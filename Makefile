@@ -45,7 +45,8 @@ $(READY): setup.cfg pyproject.toml
 	touch $@
 
 fuzz: $(READY)
-	$(BIN)/python -m tests.fuzz --minutes=$(MINUTES)
+	$(BIN)/python -m pip install -qq --editable '.[test,fuzz]'
+	$(BIN)/python tests/fuzz --minutes=$(MINUTES)
 
 bench-peers: $(PEERS)/.ready
 
