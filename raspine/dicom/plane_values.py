@@ -119,7 +119,7 @@ def _cut(dataset: Dataset, place: int, count: int) -> Dataset:
     single = Dataset()
     single.file_meta = dataset.file_meta
     for keyword in _PIXEL_TAGS:
-        if keyword in dataset:
+        if header.values(dataset, keyword):
             single[keyword] = dataset[keyword]
     single.PixelData = _bytes(dataset, data[0], place, count)
     single["PixelData"].VR = element.VR

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import h5py
 
 MAX_OBJECTS = 100_000
+_START = b"\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0"
 _HEAP = b"GCOL\x01\0\0\0"
 _HEAD = 16  # bytes before the first object of a heap, and before an object's own
 _NUMBERS = "biufV"  # V: bfloat16, which HDF5 has no name for
@@ -26,6 +27,7 @@ def check_path(path: str | os.PathLike[str]) -> None:
     """Raises WeightsFileError unless a file holds plain numbers, as many bytes of them as the file has; see `check`."""
     try:
         with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            _check_start(content)
             _check_heaps(content)
         with h5py.File(path, "r") as file:
             _check(file, os.stat(path).st_size)
@@ -42,9 +44,16 @@ def check(content: bytes) -> int:
       WeightsFileError: it points at other files, its numbers are more than its bytes, or a heap is damaged.
       Exception: of h5py, when the file is damaged.
     """
+    _check_start(content)
     _check_heaps(content)
     with h5py.File(io.BytesIO(content), "r") as file:
         return _check(file, len(content))
+
+
+def _check_start(content: bytes | mmap.mmap) -> None:
+    """Refuses any superblock but h5py's (HDF5 file format 3.0, II.A): another may claim a block of 4 GiB."""
+    if content[:16] != _START or content[24:32] != bytes(8) or content[48:56] != b"\xff" * 8:
+        raise WeightsFileError("it is no file of weights: no HDF5 file as Keras writes it.")
 
 
 def _check_heaps(content: bytes | mmap.mmap) -> None:

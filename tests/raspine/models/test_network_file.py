@@ -203,9 +203,16 @@ def test_weights_that_point_elsewhere_or_claim_too_much_are_refused(
 
 
 def test_a_damaged_hdf5_file_is_one_line(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "alone.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + b"\0" * 100)
-    with pytest.raises(weights_file.WeightsFileError, match="damaged: OSError"):
-        weights_file.check_path(tmp_path / "alone.h5")
+    whole = weights(lambda file: file.create_dataset("x", (4,), "f4"))
+    driver = whole[:48] + (31).to_bytes(8, "little") + whole[56:]  # whose block may claim 4 GiB
+    for content, reason in (
+        (whole[:200], "damaged: OSError"),
+        (driver, "as Keras writes it"),
+        (b"", "damaged: ValueE"),
+    ):
+        (tmp_path / "alone.h5").write_bytes(content)
+        with pytest.raises(weights_file.WeightsFileError, match=reason):
+            weights_file.check_path(tmp_path / "alone.h5")
 
 
 def test_a_heap_of_texts_that_goes_round_in_itself_is_refused(tmp_path: pathlib.Path) -> None:
