@@ -95,7 +95,13 @@ class _Child:
         command = [sys.executable, "-m", "fuzz.child", name, str(folder), str(seconds), str(seed)]
         with (folder / f"{name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, env=environment
+                command,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                bufsize=0,  # or `select` would not see the second line of two
             )
         self._limit = seconds
         self.seconds = 0.0
@@ -104,20 +110,20 @@ class _Child:
         """Waits for the end and returns the status; what the child says is added to what was before."""
         begun, born = 0.0, time.monotonic()
         assert self._process.stdout is not None
-        os.set_blocking(self._process.stdout.fileno(), False)
         with selectors.DefaultSelector() as ready:
             ready.register(self._process.stdout, selectors.EVENT_READ)
             while True:
-                if ready.select(timeout=1.0):
-                    line = self._process.stdout.readline()
-                    if not line:
-                        break
-                    begun = begun or time.monotonic()
-                    _take(total, before, json.loads(line))
-                    told(total)
                 late = begun and time.monotonic() - begun > self._limit + 2 * child.HANG_SECONDS
                 if late or (not begun and time.monotonic() - born > _START_SECONDS):
                     self._process.kill()
+                if not ready.select(timeout=1.0):
+                    continue
+                line = self._process.stdout.readline()  # a child writes whole lines
+                if not line:
+                    break
+                begun = begun or time.monotonic()
+                _take(total, before, json.loads(line))
+                told(total)
         self.seconds = time.monotonic() - (begun or born)
         return self._process.wait()
 
