@@ -30,7 +30,8 @@ def parse(text: str | bytes) -> Any:
       ValueError: it is no JSON, no UTF-8, holds a number of thousands of digits, or nests too deep for Python.
     """
     try:
-        return json.loads(text)
+        # json itself would take UTF-16 and UTF-32 too.
+        return json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
     except RecursionError as error:
         raise ValueError("its values are nested too deep") from error
     except ValueError as error:

@@ -17,6 +17,8 @@ OPEN = (NEW, FETCHED, ANSWERED)
 FILM, STUDY, OTHER = KINDS = ("film", "study", "other")
 
 _OPEN = "state IN ('new', 'fetched', 'answered')"
+_UNANSWERED = "kind = ? AND state IN ('new', 'fetched')"
+_LEFT = f"{_UNANSWERED} AND model != ?"
 _OF_JOB = "kind = ? AND subject = ? AND content = ?"
 
 
@@ -220,15 +222,13 @@ class Ledger:
         Args:
           models: digest by kind of job.
         """
-        open_jobs = "kind = ? AND state IN ('new', 'fetched')"
-        left = f"{open_jobs} AND model != ?"
         with self.database.transaction() as connection:
             for kind, digest in models.items():
-                connection.execute(f"UPDATE OR IGNORE jobs SET model = ? WHERE {open_jobs}", (digest, kind))
+                connection.execute(f"UPDATE OR IGNORE jobs SET model = ? WHERE {_UNANSWERED}", (digest, kind))
                 connection.execute(
-                    f"DELETE FROM sources WHERE job IN (SELECT number FROM jobs WHERE {left})", (kind, digest)
+                    f"DELETE FROM sources WHERE job IN (SELECT number FROM jobs WHERE {_LEFT})", (kind, digest)
                 )
-                connection.execute(f"DELETE FROM jobs WHERE {left}", (kind, digest))
+                connection.execute(f"DELETE FROM jobs WHERE {_LEFT}", (kind, digest))
 
     def counts(self) -> dict[str, int]:
         """Returns how many jobs there are by state."""

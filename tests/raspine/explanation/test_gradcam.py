@@ -275,7 +275,7 @@ def test_enlarged_by_hand() -> None:
 
 def test_a_cell_stands_where_its_window_has_its_centre() -> None:
     keras.utils.set_random_seed(0)
-    model = resnet.resnet(14, (None, None, 1))
+    model = resnet.resnet(26, (None, None, 1))
     features = keras.Model(model.input, model.get_layer(resnet.last_stage(model)).output)
     images = tf.random.stateless_normal([1, 320, 320, 1], (0, 1))
     with tf.GradientTape() as tape:
