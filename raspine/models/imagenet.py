@@ -79,7 +79,7 @@ def _library(depth: int, source: str | os.PathLike[str]) -> keras.Model:
         raise WeightsError(f"{named} is no file: give a weights file of keras.applications without its top (.h5).")
     try:
         if named != IMAGENET:
-            weights_file.check_path(named)
+            weights_file.check(named)
         return _NETWORKS[depth](weights=named, include_top=False, input_shape=(32, 32, 3))
     # Keras, h5py and the network layers below raise whatever they like: OSError, ValueError, KeyError, Exception.
     except Exception as error:

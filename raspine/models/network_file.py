@@ -91,8 +91,9 @@ def _check(path: pathlib.Path) -> None:
     with zipfile.ZipFile(path) as archive:
         _check_members(archive.infolist(), size)
         configuration = _configuration(archive.read(CONFIGURATION))
-        there = weights_file.check(archive.read(WEIGHTS))
-    _check_objects(configuration, there)
+    needed = _weights_of(configuration)
+    if 2 * needed > (there := weights_file.check(path, WEIGHTS)):  # no weight takes less than two bytes
+        raise NetworkFileError(f"its layers need {needed} weights, but it holds {there} bytes of them.")
 
 
 def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
@@ -116,8 +117,8 @@ def _configuration(text: bytes) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key != "compile_config"}
 
 
-def _check_objects(configuration: dict[str, Any], there: int) -> None:
-    """Refuses classes that no network of raspine has, and weights that the file has not the bytes for."""
+def _weights_of(configuration: dict[str, Any]) -> int:
+    """Returns how many weights a network will make, once it names no class but those of raspine's networks."""
     if (configuration.get("module"), configuration.get("class_name")) != ("keras.src.models.functional", "Functional"):
         raise NetworkFileError("a network of raspine is a functional model.")
     needed = 0
@@ -126,8 +127,7 @@ def _check_objects(configuration: dict[str, Any], there: int) -> None:
             raise NetworkFileError(f"its {CONFIGURATION} has more than {MAX_OBJECTS} layers and tensors.")
         _check_class(one)
         needed += _weights(one)
-    if 2 * needed > there:  # no weight takes less than two bytes
-        raise NetworkFileError(f"its layers need {needed} weights, but it holds {there} bytes of them.")
+    return needed
 
 
 def _objects(configuration: dict[str, Any]) -> Iterator[dict[str, Any]]:

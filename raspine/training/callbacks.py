@@ -216,7 +216,7 @@ class Keeper(keras.callbacks.Callback):
 
 def _load(model: keras.Model, path: pathlib.Path) -> None:
     try:
-        weights_file.check_path(path)
+        weights_file.check(path)
     except weights_file.WeightsFileError as error:
         raise checkpoints.CheckpointError(f"the checkpoint's {path.name} cannot be used: {error}") from error
     model.load_weights(path)

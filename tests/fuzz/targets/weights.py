@@ -61,7 +61,7 @@ def _hdf5(data: bytes) -> object:
     with tempfile.TemporaryDirectory() as place:
         path = pathlib.Path(place) / "some.weights.h5"
         path.write_bytes(data)
-        weights_file.check_path(path)
+        weights_file.check(path)
         with h5py.File(path, "r") as file:
             file.visititems(lambda _, found: found[()].sum() * 0 and None if isinstance(found, h5py.Dataset) else None)
             dict(file.attrs)
