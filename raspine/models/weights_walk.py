@@ -1,4 +1,4 @@
-"""Walks an HDF5 file of weights in a process of its own: on damaged ones the library may loop, crash or fill the memory.
+"""Walks an HDF5 file of weights in a process of its own: on a damaged one the library may loop, crash or fill memory.
 
     python weights_walk.py FILE [MEMBER]
 
@@ -72,10 +72,11 @@ def _datasets(file: h5py.File) -> Iterator[h5py.Dataset]:
 
 
 def _limit(size: int) -> None:
-    room = _ROOM + 3 * size
-    resource.setrlimit(resource.RLIMIT_AS, (room, room))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limits = {resource.RLIMIT_AS: _ROOM + 3 * size, resource.RLIMIT_CPU: CPU_SECONDS, resource.RLIMIT_CORE: 0}
+    for kind, wanted in limits.items():
+        _, most = resource.getrlimit(kind)  # whoever started this may have set a lower one
+        lower = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(kind, (lower, lower))
 
 
 def main() -> int:
