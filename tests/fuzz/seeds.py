@@ -272,6 +272,15 @@ SEEDS = {
     "film, sequences 3,000 deep": Seed("film", lambda: _nested_sequences(3000), "RecursionError while reading it"),
     "film, a deflate bomb": Seed("film", _deflate_bomb, "grows beyond"),
     # Studies and volumes.
+    "study, a High Bit of one byte": Seed(
+        "study",
+        lambda: _sound("study", "enhanced").replace(
+            b"\x28\x00\x02\x01US\x02\x00\x0b\x00", b"\x28\x00\x02\x01US\x01\x00\x0b"
+        ),
+    ),
+    "film answer, pixels four thousand million times as wide as high": Seed(
+        "film_answer", lambda: to_bytes(build_film(ImagerPixelSpacing=["0.2", "4294967296"]))
+    ),
     "study, runs that stand for 14 GiB": Seed("study", _run_length_study),
     "volume, 4 million slices": Seed(
         "nifti",
