@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from raspine import landmarks, printed
 from raspine.dicom import film as film_reader
 from raspine.dicom import spacing
-from raspine.dicom_results import concepts, equipment, report
+from raspine.dicom_results import concepts, equipment, precision, report
 from raspine.dicom_results.measured_film import MeasuredFilm
 
 TITLE = "measurements"
@@ -48,7 +48,7 @@ def _distance(case: MeasuredFilm, distance: landmarks.Distance) -> report.Group:
     value = case.result.millimetres[distance.name]
     finding = concepts.private(distance.name, distance.title or distance.name.upper())
     if math.isfinite(value):
-        measured = [Measurement(concepts.LENGTH, float(value), concepts.MILLIMETRE)]
+        measured = [Measurement(concepts.LENGTH, precision.length(distance, value), concepts.MILLIMETRE)]
         reasons = [QualitativeEvaluation(concepts.UNDRAWN, concepts.END_OUTSIDE)] if case.is_cut(distance) else []
         return _group(case, distance.name, finding, case.line(distance), measured, reasons)
     reason = _reason(case, distance.start, distance.end)
@@ -58,7 +58,7 @@ def _distance(case: MeasuredFilm, distance: landmarks.Distance) -> report.Group:
 def _landmark(case: MeasuredFilm, name: str) -> report.Group:
     place = case.schema.index(name)
     finding = concepts.private(name, name.replace("_", " "))
-    percent = 100.0 * float(np.nan_to_num(case.result.confidence[place]))
+    percent = precision.percent(np.nan_to_num(case.result.confidence[place]))
     certainty = [Measurement(concepts.CERTAINTY, percent, concepts.PERCENT)]
     point = case.places[place : place + 1]
     reasons = [] if np.isfinite(point).all() else [_reason(case, name)]
@@ -66,12 +66,12 @@ def _landmark(case: MeasuredFilm, name: str) -> report.Group:
 
 
 def _summary(case: MeasuredFilm) -> report.Group:
-    lowest = 100.0 * float(np.nan_to_num(case.result.confidence).min())
+    lowest = precision.percent(np.nan_to_num(case.result.confidence).min())
     values = [Measurement(concepts.CERTAINTY, lowest, concepts.PERCENT, derivation=concepts.MINIMUM)]
     if case.spacing is not None:
         row, column = case.spacing
-        values.append(Measurement(concepts.ROW_SPACING, float(row), concepts.MILLIMETRE))
-        values.append(Measurement(concepts.COLUMN_SPACING, float(column), concepts.MILLIMETRE))
+        values.append(Measurement(concepts.ROW_SPACING, precision.spacing(row), concepts.MILLIMETRE))
+        values.append(Measurement(concepts.COLUMN_SPACING, precision.spacing(column), concepts.MILLIMETRE))
     source = case.film.spacing.source
     evaluations = [
         report.verdict(case.result.verdict),

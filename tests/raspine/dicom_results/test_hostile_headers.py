@@ -180,6 +180,7 @@ KEYWORDS = sorted({*images.TAGS, *patient.TAGS})
 READERS = (images.of, patient.carried)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # of the test's own values
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keyword=st.sampled_from(KEYWORDS), value=st.binary(max_size=80))
 def test_any_bytes_give_values_that_can_be_written_or_one_line(
@@ -205,6 +206,9 @@ def test_any_bytes_give_values_that_can_be_written_or_one_line(
 def test_headers_hold_what_results_need_and_no_pixels(case: Measured, tmp_path: pathlib.Path) -> None:
     measured_films.write(tmp_path / "film.dcm")
     read = headers.read(tmp_path / "film.dcm")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert copy.deepcopy(read) == read, "a header holds no open file"
     assert "PixelData" not in read
     assert "InstitutionName" not in read
     assert read.PatientID == "SECRET-ID"

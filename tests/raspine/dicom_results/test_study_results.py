@@ -227,7 +227,28 @@ def test_clinical_values_that_mean_nothing_are_refused(values: dict[str, float],
 def test_the_verdict_follows_from_the_risk_printed(
     risk: float, threshold: float, line: str, answer: study_reading.Answer
 ) -> None:
-    assert line in written(made(dataclasses.replace(answer, risk=risk, threshold=threshold))[0])
+    report = stored(made(dataclasses.replace(answer, risk=risk, threshold=threshold))[0])
+    assert line in written(report)
+    group = content_tree.groups(report)[0]
+    found, limit = (content_tree.number_of(item) for item in content_tree.children(group, kind="NUM"))
+    assert (found >= limit) == (risk >= threshold)
+
+
+def test_numbers_have_no_digits_that_no_model_has(answer: study_reading.Answer) -> None:
+    positions = np.array([-1.23456, 0.0, 1.0, 2.0, 3.0, 4.0])
+    slices = dataclasses.replace(answer.reading.scan.slices, positions_mm=positions)
+    scan = dataclasses.replace(answer.reading.scan, slices=slices)
+    reading = dataclasses.replace(answer.reading, scan=scan)
+    found = dataclasses.replace(answer, reading=reading, risk=0.123456789, threshold=float(np.float32(0.1)))
+    report = stored(made(found)[0])
+    shown = [
+        str(item.MeasuredValueSequence[0].NumericValue)
+        for group in content_tree.groups(report)
+        for item in content_tree.children(group, kind="NUM")
+    ]
+    assert shown == ["0.1235", "0.1", "-1.23", "0.0", "1.0", "2.0", "3.0", "4.0"]
+    close = made(dataclasses.replace(answer, risk=0.123412, threshold=0.123441))[0]
+    assert read_back.read(close).risk == 0.12341
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,7 @@ def test_the_objects_obey(plain: list[Dataset]) -> None:
     assert [templates.check(result) for result in plain] == [[], []]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # of the test's own values
 @pytest.mark.parametrize(("change", "fault"), REPORT.values(), ids=REPORT)
 def test_a_mutilated_report_is_seen(change: Change, fault: str, plain: list[Dataset]) -> None:
     report = plain[0]
