@@ -281,7 +281,12 @@ class Landmarker:
         return _joined((Stage(one.network, one.settings, fast, precision) for one in self.stages), self.card)
 
     def as_trained(self) -> "Landmarker":
-        """Returns the networks as trained, not folded, in float32."""
+        """Returns the networks as trained, not folded, in float32; always the same, since each traces its graphs."""
+        is_one = all(not one.fast and float32.is_own(one.network) for one in self.stages)
+        return self if is_one else self._trained
+
+    @functools.cached_property
+    def _trained(self) -> "Landmarker":
         return _joined((Stage(float32.twin(one.network), one.settings) for one in self.stages), self.card)
 
     def answer(self, images: tf.Tensor, spacing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

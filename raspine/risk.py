@@ -116,7 +116,12 @@ class RiskModel:
         return RiskModel(self.network, self.settings, self.card, fast, precision, self._threshold)
 
     def as_trained(self) -> "RiskModel":
-        """Returns the network as trained, not folded, in float32."""
+        """Returns the network as trained, not folded, in float32; always the same one, since each traces its graph."""
+        is_one = not self.fast and float32.is_own(self.network)
+        return self if is_one else self._trained
+
+    @functools.cached_property
+    def _trained(self) -> "RiskModel":
         return RiskModel(float32.twin(self.network), self.settings, self.card, threshold=self._threshold)
 
     def with_threshold(self, threshold: float) -> "RiskModel":

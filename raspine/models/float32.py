@@ -12,11 +12,16 @@ def twin(model: keras.Model) -> keras.Model:
     Args:
       model: functional, of layers that are registered with Keras.
     """
-    if all(layer.compute_dtype == "float32" for layer in model.layers):
+    if is_own(model):
         return model
     same = keras.models.clone_model(model, clone_function=from_config(lambda config: config | {"dtype": "float32"}))
     same.set_weights(model.get_weights())
     return same
+
+
+def is_own(model: keras.Model) -> bool:
+    """Returns whether a network computes in float32, so that it is its own twin."""
+    return all(layer.compute_dtype == "float32" for layer in model.layers)
 
 
 def from_config(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[keras.layers.Layer], Any]:

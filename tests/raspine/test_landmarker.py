@@ -122,6 +122,13 @@ def test_only_a_fast_stage_stays_when_its_network_is_trained_on(
         assert np.array_equal(locator.locate(films)[1], before) is fast
 
 
+def test_what_answers_as_trained_is_made_once(model: landmarker.Landmarker) -> None:
+    loaded = model.answering(fast=True)
+    plain = loaded.as_trained()
+    assert [(stage.fast, stage.network) for stage in plain.stages] == [(False, one.network) for one in loaded.stages]
+    assert plain is loaded.as_trained() is plain.as_trained()
+
+
 def test_an_unknown_precision_is_refused(model_directory: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="'half'"):
         landmarker.load(model_directory, precision="half")

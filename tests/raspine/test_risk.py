@@ -38,6 +38,14 @@ def test_only_a_fast_model_stays_when_its_network_is_trained_on(tmp_path: pathli
         assert np.array_equal(model.risk(slices(2)), before) is fast
 
 
+def test_what_answers_as_trained_is_made_once() -> None:
+    """Export asks for it again and again; TensorFlow warns of graphs that are traced as often."""
+    loaded = study_models.model().answering(fast=True)
+    plain = loaded.as_trained()
+    assert (plain.fast, plain.network) == (False, loaded.network)
+    assert plain is loaded.as_trained() is plain.as_trained()
+
+
 def test_an_unknown_precision_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="'half'"):
         risk.load(study_models.write(tmp_path / "model"), precision="half")
