@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import base64
 import functools
+import http.client
 import json
 import math
 import re
@@ -39,12 +40,19 @@ LANDMARKS, DEFORMITY = "landmarks", "deformity"
 SIGNATURES = "serving_default", "serve_png", "serve_example", "describe", "gradcam", "gradcam_png", "gradcam_example"
 METRICS = "/monitoring/prometheus/metrics", "/metrics"
 PNG_BEGIN = b"\x89PNG\r\n\x1a\n"
-MODEL_URL = re.compile(r"(https?://[^/]+)(/v1/models/[^/:]+)((?:/versions/\d+|/labels/\w+)?)(?::predict)?/?")
+MODEL_URL = re.compile(
+    r"(https?://(?:[\w.-]+|\[[\w:.%]+\])(?::\d{1,5})?)(/v1/models/[\w.-]+)((?:/versions/\d+|/labels/[\w.-]+)?)"
+    r"(?::predict)?/?",
+    re.ASCII,
+)
 LARGEST_ANSWER = 64 << 20  # bytes
 PIXELS_APART, SHARES_APART, MM_APART = 0.01, 1e-4, 0.01
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">": float.__gt__, ">=": float.__ge__, "<": float.__lt__, "<=": float.__le__,
 }  # fmt: skip
+
+# What an answer leads to that is of another form than it has to be.
+NONSENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 Picture = list[list[int]]  # rows of 16-bit grey values
 
@@ -127,6 +135,8 @@ class Endpoint:
         except urllib.error.HTTPError as error:
             with error:
                 status, text = error.code, error.read(LARGEST_ANSWER)
+        except (http.client.HTTPException, UnicodeError) as error:
+            raise ConnectionError(f"no whole HTTP answer ({type(error).__name__}): is this the REST port?") from error
         seconds = time.perf_counter() - begun
         words = text.decode("utf-8", "replace")
         try:
@@ -372,7 +382,7 @@ class Examination:
             result, words = OK, action()
         except Absent as error:
             result, words = ABSENT, str(error)
-        except (Wrong, OSError, KeyError, TypeError, ValueError) as error:
+        except (Wrong, OSError, *NONSENSE) as error:
             result, words = FAILED, str(error) if isinstance(error, (Wrong, OSError)) else repr(error)
         self.lines.append((name, result, " ".join(words.split())))
         return result == OK
@@ -597,6 +607,8 @@ def main(arguments: list[str] | None = None) -> int:
         found.run(options.repeats)
     except OSError as error:
         found.lines.append(("reached", FAILED, " ".join(str(error).split())))
+    except NONSENSE as error:
+        found.lines.append(("understood", FAILED, " ".join(repr(error).split())))
     passed = found.answered and not any(result == FAILED for _, result, _ in found.lines)
     checks = [{"check": name, "result": result, "detail": words} for name, result, words in found.lines]
     facts = {"passed": passed, "endpoint": options.url, "card": found.card, "latency_ms": found.latency_ms}

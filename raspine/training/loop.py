@@ -1,6 +1,7 @@
 """The training loop that every task shares, from a recipe to the directories that the other programs take."""
 
 import abc
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -319,6 +320,7 @@ class _Run:
             self._say(self._opening(done))
             with stopping.requests() as request:
                 self._go(request, total)
+        self._part()
         return self._report.values
 
     def _go(self, request: stopping.Request, total: int) -> None:
@@ -390,9 +392,13 @@ class _Run:
         self._keeper.save(position)
 
     def _stop(self, done: int, request: stopping.Request) -> None:
-        # The others wait until the chief has written: their end would be taken for a failure.
-        self._agreement.same(done)
+        self._part()
         raise stopping.Stopped(done, request.reason or "another worker")
+
+    def _part(self) -> None:
+        """Waits for the other workers: the end of one that others still need would be taken for a failure."""
+        with contextlib.suppress(*LOST):  # all is written, and whoever is gone has been here too
+            self._agreement.any_of(False)
 
     def _batches(self, first: int) -> Iterator[Any]:
         def part(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -431,6 +437,7 @@ class _Run:
 
     def _check_agreement(self) -> None:
         if not self._agreement.same(self._keeper.position.step):
+            self._part()
             raise RunFolderError(
                 f"the workers found different checkpoints in '{self._folder}': it is one folder that all of them see."
             )

@@ -8,6 +8,7 @@ import http.server
 import json
 import math
 import pathlib
+import socketserver
 import ssl
 import struct
 import subprocess
@@ -260,10 +261,44 @@ def test_a_server_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert "reached  FAILED" in capsys.readouterr().out
 
 
+def test_a_port_that_speaks_grpc_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    class Other(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            self.request.sendall(b"\0\0\x18\4\0\0\0\0\0")  # HTTP/2: a frame of settings
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert smoke.main([f"http://127.0.0.1:{server.server_address[1]}/v1/models/aas"]) == 1
+        server.shutdown()
+    assert "reached  FAILED  no whole HTTP answer" in capsys.readouterr().out
+
+
+ODD: dict[str, tuple[Row, Callable[[Server], Any]]] = {
+    "a card that is a list": (FILMS, lambda s: setattr(s, "predict", lambda _: {"predictions": ["[1]"]})),
+    "metadata that are a list": (FILMS, lambda s: setattr(s, "get", lambda _: {"metadata": []})),
+    "versions that are words": (FILMS, lambda s: setattr(s, "get", lambda _: {"model_version_status": ["x"]})),
+    "a logit beyond all": (STUDIES, lambda s: setattr(s, "change", lambda a: {**a, "logit": -1e9})),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_answer_of_another_form_is_a_fault_and_no_traceback(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    card, spoil = ODD[name]
+    server = Server(card)
+    spoil(server)
+    status, found = examine(server, capsys)
+    assert (status, found["passed"]) == (1, False)
+    assert failed(found)
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["ftp://a/v1/models/b"], ["http://a/v1/models/b", "--spacing=0,1"], ["http://a/v1/models/b", "--png=none.png"]],
-)
+    [
+        ["ftp://a/v1/models/b"], ["http://a/v1/models/b", "--spacing=0,1"], ["http://a/v1/models/b", "--png=none.png"],
+        ["http://a:rest/v1/models/b"], ["http://a b/v1/models/b"], ["http://a/v1/models/b c"], ["http://a/v1/models/\u00e4"],
+    ],
+)  # fmt: skip
 def test_wrong_arguments_end_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         smoke.main(arguments)

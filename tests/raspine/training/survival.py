@@ -5,6 +5,7 @@ r"""Stops a run again and again by SIGKILL and SIGTERM at random steps, and comp
 Stops a run of one process, and one of two workers, STOPS times with each signal. Prints how far the weights are apart.
 """
 
+import json
 import os
 import pathlib
 import random
@@ -48,9 +49,14 @@ def stop_at(step: int, number: int, victim: int, programs: Sequence[forked.Progr
     return [program.end(PATIENCE) for program in programs]
 
 
-def complete(workers: int, folder: pathlib.Path, precision: str) -> list[int]:
-    """Runs to the end; returns how the processes ended."""
-    return [program.end(PATIENCE) for program in start(workers, folder, precision)]
+def complete(workers: int, folder: pathlib.Path, precision: str) -> None:
+    """Runs to the end, which no worker reaches before the first one has written the last of its files."""
+    programs = start(workers, folder, precision)
+    last_file = folder / "run.json"
+    for program in reversed(programs):
+        status = program.end(PATIENCE)
+        assert status == 0, f"status {status}: {program.out.read_text()[-2000:]} {program.errors.read_text()[-2000:]}"
+        assert "pace" in json.loads(last_file.read_text(encoding="utf-8"))
 
 
 def furthest(one: pathlib.Path, other: pathlib.Path) -> float:
@@ -72,7 +78,7 @@ def interrupted(
         wanted = {signal.SIGTERM: {75}, signal.SIGKILL: {-9, 75} if workers > 1 else {-9}}[number]
         assert set(ended) == wanted, f"{signal.Signals(number).name} at step {step}: {ended}"
         found.append((step, ended))
-    assert complete(workers, folder, precision) == [0] * workers
+    complete(workers, folder, precision)
     return found
 
 
@@ -80,7 +86,7 @@ def study(workers: int, stops: int, seed: int, folder: pathlib.Path) -> float:
     """Returns how far a run that was stopped ends from an undisturbed one."""
     precision = "float32" if workers == 1 else "float64"
     undisturbed, stopped = folder / f"undisturbed_{workers}", folder / f"stopped_{workers}"
-    assert complete(workers, undisturbed, precision) == [0] * workers
+    complete(workers, undisturbed, precision)
     interrupted(workers, stops, seed, stopped, precision)
     return furthest(stopped, undisturbed)
 
