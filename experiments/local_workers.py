@@ -1,8 +1,10 @@
 """Processes of one training on one machine: started together, ended together."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from raspine import program
 _WITH_REASON = (program.NOTHING_DONE, program.WRONG_FLAGS)
 # Before its first step a training has nothing new to save, and ends as other programs do: 130, or by the signal itself.
 _AFTER_SIGNAL = {program.DONE, program.STOPPED, 130, -signal.SIGTERM, -signal.SIGINT}
+_PORTS = range(16_000, 32_000)  # Linux takes 32768 and more for connections, IANA advises 49152 and more
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
@@ -107,15 +110,18 @@ def environment(addresses: Sequence[str], worker: int) -> dict[str, str]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Returns different ports of the loopback interface that nothing listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Returns different ports of the loopback interface that nothing listens on.
+
+    None of those that systems give to connections, one of which could take it before its program listens.
+    """
+    found: list[int] = []
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 def _watch(team: Sequence["subprocess.Popen[bytes]"], plan: Plan, received: children.Received) -> int | None:

@@ -2,6 +2,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -97,6 +98,15 @@ def test_every_worker_knows_all_and_itself(tmp_path: pathlib.Path) -> None:
         assert note["config"] == {"cluster": {"worker": addresses}, "task": task}
         assert note["arguments"] == ["--strategy=multi_worker", f"--output_dir={tmp_path}", "--do=end0,end0,end0"]
         assert note["threads"] == [str(max(1, len(os.sched_getaffinity(0)) // 3))] * 2
+
+
+def test_ports_are_free_and_none_that_a_connection_may_get(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 16_000 <= min(local_workers.free_ports(8)) < max(local_workers.free_ports(8)) < 32_000
+    (first,) = local_workers.free_ports(1)
+    monkeypatch.setattr(local_workers, "_PORTS", range(first, first + 8))
+    with socket.create_server(("127.0.0.1", first)):
+        found = local_workers.free_ports(3)
+    assert len(set(found)) == 3 and first not in found
 
 
 def test_threads_that_the_user_set_stay(monkeypatch: pytest.MonkeyPatch) -> None:
