@@ -106,7 +106,8 @@ def test_ports_are_free_and_none_that_a_connection_may_get(monkeypatch: pytest.M
     monkeypatch.setattr(local_workers, "_PORTS", range(first, first + 8))
     with socket.create_server(("127.0.0.1", first)):
         found = local_workers.free_ports(3)
-    assert len(set(found)) == 3 and first not in found
+    assert len(set(found)) == 3
+    assert first not in found
 
 
 def test_threads_that_the_user_set_stay(monkeypatch: pytest.MonkeyPatch) -> None:
