@@ -88,7 +88,28 @@ def train(data_folder: str, folder: pathlib.Path, execution: Any, facts: dict[st
     except ValueError as error:
         raise program.UsageError(str(error)) from error
     start, cache_dir = training_flags.WEIGHTS.value or "", training_flags.CACHE_DIR.value or ""
-    return training.train(_recipe(), data, folder, start, execution, cache_dir, facts)
+    recipe = _recipe()
+    if warning := window_warning((recipe.height, recipe.width_px), data.choice.size, data.choice.canvas_mm):
+        print(warning)
+    return training.train(recipe, data, folder, start, execution, cache_dir, facts)
+
+
+def window_warning(network: tuple[int, int], records: tuple[int, int], pixel_mm: float) -> str:
+    """Returns a warning when a network sees less than a quarter of the slices; empty otherwise.
+
+    Args:
+      network: (height, width) of its input, pixels; 0 for the records'.
+      records: (rows, columns) of a slice.
+      pixel_mm: of a slice.
+    """
+    height, width = (part or whole for part, whole in zip(network, records, strict=True))
+    if 4 * height * width >= records[0] * records[1]:
+        return ""
+    seen, slices = (f"{rows * pixel_mm:g} x {columns * pixel_mm:g} mm" for rows, columns in ((height, width), records))
+    return (
+        f"warning: the network sees the middle {seen} of slices of {slices}: write the records with larger pixels "
+        "(--pixel_mm and --size of data_prep.mri), or give a larger --input_height and --input_width."
+    )
 
 
 def _recipe() -> Any:

@@ -20,7 +20,8 @@ def open_for(model: risk.RiskModel, folder: str) -> deformity.Data:
     if _meaning(data.choice) != _meaning(model.settings.choice):
         raise program.UsageError(
             f"--data: its slices are {describe(data.choice)}, the model was trained on "
-            f"{describe(model.settings.choice)}: write the records again with data_prep.mri and the model's choice."
+            f"{describe(model.settings.choice)}: write the records again with data_prep.mri and "
+            f"{as_flags(model.settings.choice)}."
         )
     return data
 
@@ -43,10 +44,18 @@ def notes(model: risk.RiskModel, data: deformity.Data) -> list[str]:
 
 
 def describe(choice: slices.Choice) -> str:
-    """Returns how slices were taken, in the words of data_prep.mri's flags."""
+    """Returns how slices were taken, for people."""
     rows, columns = choice.size
     slab = f", slab_mm {choice.thickness_mm:g}" if choice.kind == slices.SLAB else ""
     return f"{choice.count} x {choice.kind}, {rows} x {columns} pixels of {choice.canvas_mm:g} mm{slab}"
+
+
+def as_flags(choice: slices.Choice) -> str:
+    """Returns the flags of data_prep.mri with which slices are taken so."""
+    rows, columns = choice.size
+    slab = f" --slab_mm={choice.thickness_mm:g}" if choice.kind == slices.SLAB else ""
+    pixel = f" --pixel_mm={choice.pixel_mm:g}" if choice.kind != slices.PAPER_LITERAL else ""
+    return f"--slices={choice.kind} --count={choice.count}{pixel} --size={rows},{columns}{slab}"
 
 
 def _meaning(choice: slices.Choice) -> tuple[object, ...]:

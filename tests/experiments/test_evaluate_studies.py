@@ -267,6 +267,7 @@ WRONG = {
         2,
         ["--data={slab}"],
     ),
+    "with data_prep.mri and --slices=native_middle --count=6 --pixel_mm=1 --size=40,40.": (2, ["--data={slab}"]),
     "a shard is damaged or of another version": (1, ["--data={damaged}", "--threshold=0.5"]),
     "needs a validation split": (2, ["--data={single}", "--threshold_rule=youden"]),
     "is no data folder of data_prep.mri": (2, ["--data={empty}"]),

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from experiments import deformity_flags
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLAG_MODULES = ("train.py", "training_flags.py", "landmark_flags.py", "deformity_flags.py")
 TASKS = ("subluxation", "cephalometry", "deformity")
@@ -52,6 +54,13 @@ def test_wrong_flags_end_with_one_line_and_status_2(
         assert expected in err, (arguments, err)
         assert "Traceback" not in err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_sees_a_small_part_of_the_slices_is_warned_of() -> None:
+    warning = deformity_flags.window_warning((96, 64), (512, 512), 0.5)
+    assert "the middle 48 x 32 mm of slices of 256 x 256 mm" in warning
+    for whole in ((0, 0), (256, 256), (0, 128)):
+        assert not deformity_flags.window_warning(whole, (512, 512), 0.5)
 
 
 @pytest.mark.parametrize("path", FLAG_FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
