@@ -38,7 +38,7 @@ def check_private_log(path: str | os.PathLike[str], output_dir: str | os.PathLik
     if output_dir is not None and place.is_relative_to(pathlib.Path(output_dir).resolve()):
         raise PrivateLogError("--private_log must stand outside --output_dir, which is meant to be passed on.")
     if place.exists():
-        raise PrivateLogError("the file of --private_log exists: name another, so that no mapping is lost.")
+        raise PrivateLogError("the file of --private_log exists: name another, or remove it if a dry run wrote it.")
 
 
 def write_private_log(path: str | os.PathLike[str], mappings: Mapping[str, Mapping[str, str]]) -> None:
