@@ -20,6 +20,7 @@ from raspine.serving import (
     exported_card,
     film_graph,
     fresh_process,
+    graph_checks,
     signatures,
     study_graph,
     trial,
@@ -150,4 +151,6 @@ def _archive(model: Model, card: str) -> keras.export.ExportArchive:
 
 
 def _described(card: str, request: tf.Tensor) -> dict[str, tf.Tensor]:
-    return {signatures.CARD: tf.fill(tf.shape(request), card)}
+    # A card is some thousand times as long as the empty text that asks for it.
+    with tf.control_dependencies(graph_checks.same_batch(**{signatures.REQUEST: request})):
+        return {signatures.CARD: tf.fill(tf.shape(request), tf.identity(card))}

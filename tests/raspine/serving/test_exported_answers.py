@@ -189,6 +189,7 @@ def test_each_wrong_request_is_told_what_is_wrong_and_the_next_is_answered(case:
             "at most 256 items",
         ),
     ]
+    wrong.append((signatures.DESCRIBE, {"request": np.array([b""] * 257, object)}, "at most 256 items"))
     for column, value in ((0, 121.0), (0, np.inf), (3, 0.5), (2, -81.0)):
         if "clinical" in arrays:
             values = arrays["clinical"].copy()
