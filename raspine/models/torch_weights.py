@@ -226,32 +226,34 @@ def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 def _check_size(path: pathlib.Path) -> None:
     """Refuses an archive that grows when it is read: PyTorch compresses nothing."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
-        with zipfile.ZipFile(path) as archive:
-            plain_zip.check(archive.infolist(), path.stat().st_size)
-    except (zipfile.BadZipFile, NotImplementedError, plain_zip.PlainZipError) as error:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                plain_zip.check(archive.infolist(), path.stat().st_size)
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        ValueError,
+    ) as error:  # ValueError: of names that are not UTF-8 too
         raise ValueError(f"{path.name} is damaged, or no archive that PyTorch wrote: {quoting.line(error)}") from error
 
 
 def _read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
+    _check_size(path)
     try:
         import torch
     except ImportError as error:
         raise ImportError(
             f"Reading {path.name} needs PyTorch: pip install 'raspine[torch]', or convert it to .safetensors."
         ) from error
-    _check_size(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged pickle can raise anything
-        raise ValueError(
-            f"{path.name} is damaged, or holds more than weights, which could run code and is refused: "
-            "save its state_dict alone."
-        ) from error
+    with path.open("rb") as stream:
+        try:
+            content = torch.load(stream, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged pickle can raise anything
+            raise ValueError(
+                f"{path.name} is damaged, or holds more than weights, which could run code and is refused: "
+                "save its state_dict alone."
+            ) from error
     if isinstance(content, Mapping):
         content = content.get("state_dict", content)
     if not isinstance(content, Mapping) or not all(isinstance(v, torch.Tensor) for v in content.values()):

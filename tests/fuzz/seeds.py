@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -54,6 +55,14 @@ def _seeds(target: str) -> dict[str, bytes]:
 
 def _sound(target: str, name: str) -> bytes:
     return _seeds(target)[name]
+
+
+def _archive(name: str) -> bytes:
+    """A zip archive of one empty member."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(name, b"")
+    return stream.getvalue()
 
 
 def _member(target: str, name: str, member: str, content: Callable[[bytes], bytes]) -> bytes:
@@ -313,5 +322,11 @@ SEEDS = {
     ),
     "safetensors, a header longer than the file": Seed(
         "safetensors", lambda: struct.pack("<Q", 1 << 60) + b"{}", "not a readable .safetensors"
+    ),
+    "pth, a name that is not UTF-8": Seed(
+        "pth", lambda: _archive("caf\u00e9").replace(b"\xc3\xa9", b"\x80\xa9"), "damaged"
+    ),
+    "pth, an archive on two disks": Seed(
+        "pth", lambda: struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 2) + _archive("a")[-22:], "damaged"
     ),
 }

@@ -1,3 +1,4 @@
+import io
 import pathlib
 import re
 import sys
@@ -182,7 +183,7 @@ class _Tensor:
 def _fake_torch(monkeypatch: pytest.MonkeyPatch, content: object) -> list[dict]:
     calls: list[dict] = []
 
-    def load(path: pathlib.Path, **arguments: object) -> object:
+    def load(stream: io.BufferedReader, **arguments: object) -> object:
         calls.append(arguments)
         if isinstance(content, Exception):
             raise content
@@ -192,30 +193,39 @@ def _fake_torch(monkeypatch: pytest.MonkeyPatch, content: object) -> list[dict]:
     return calls
 
 
-def test_pth_is_loaded_as_weights_only_and_unwrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def pth(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "x.pth"
+    path.write_bytes(b"a pickle")
+    return path
+
+
+def test_pth_is_loaded_as_weights_only_and_unwrapped(monkeypatch: pytest.MonkeyPatch, pth: pathlib.Path) -> None:
     tensors = {
         "module.conv1.weight": _Tensor(np.ones(2)),
         "module.bn1.num_batches_tracked": _Tensor(np.array(3)),
     }
     calls = _fake_torch(monkeypatch, {"epoch": 210, "state_dict": tensors})
-    entries = read_checkpoint("checkpoint.pth")
+    entries = read_checkpoint(pth)
     assert list(entries) == ["conv1.weight"]
     assert entries["conv1.weight"].dtype == np.float32
     assert calls == [{"map_location": "cpu", "weights_only": True}]
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}])
-def test_pth_without_a_state_dict(monkeypatch: pytest.MonkeyPatch, content: object) -> None:
+def test_pth_without_a_state_dict(monkeypatch: pytest.MonkeyPatch, pth: pathlib.Path, content: object) -> None:
     _fake_torch(monkeypatch, content)
     with pytest.raises(ValueError, match=r"x\.pth holds no state dict"):
-        read_checkpoint("x.pth")
+        read_checkpoint(pth)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("Weights only load failed."), KeyError(101)])
-def test_pth_that_would_run_code_or_is_damaged(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("Weights only load failed."), KeyError(101), OSError(22, "")])
+def test_pth_that_would_run_code_or_is_damaged(
+    monkeypatch: pytest.MonkeyPatch, pth: pathlib.Path, error: Exception
+) -> None:
     _fake_torch(monkeypatch, error)
     with pytest.raises(ValueError, match=r"x\.pth is damaged, or holds more than weights"):
-        read_checkpoint("x.pth")
+        read_checkpoint(pth)
 
 
 def test_pth_that_grows_when_it_is_read_is_not_opened(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
