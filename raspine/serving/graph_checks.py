@@ -8,6 +8,7 @@ from raspine.dicom import layout
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 MAX_REQUEST_PIXELS = 2 * layout.MAX_PIXELS  # of all pictures of a request: 320 MB when they are decoded
 MAX_ITEMS = 256  # of a request: gRPC repeats a text as often as a tensor's shape says
+MAX_SPACING_MM = 1000.0  # of a film's pixel: distances stay numbers, whatever a header says
 _SHORTEST = 57  # bytes of a PNG of one pixel: its start, header, data and end
 _GREY = b"\x00"
 
@@ -38,12 +39,11 @@ def same_batch(**inputs: tf.Tensor) -> list[tf.Operation]:
 
 
 def spacing(values: tf.Tensor, name: str) -> tf.Operation:
-    """Returns a check that float32 [batch, 2] is pairs of positive finite numbers, or of NaN."""
+    """Returns a check that float32 [batch, 2] is pairs of positive numbers up to MAX_SPACING_MM, or of NaN."""
     unknown = tf.reduce_all(tf.math.is_nan(values), -1)
-    known = tf.reduce_all(tf.math.is_finite(values) & (values > 0), -1)
-    return required(
-        unknown | known, f"{name} is two positive numbers, (row, column) mm, or NaN NaN where unknown.", values
-    )
+    known = tf.reduce_all((values > 0) & (values <= MAX_SPACING_MM), -1)
+    rule = f"two positive numbers, (row, column) mm up to {MAX_SPACING_MM:g}, or NaN NaN where unknown."
+    return required(unknown | known, f"{name} is {rule}", values)
 
 
 def sides(image: tf.Tensor, name: str) -> tf.Operation:

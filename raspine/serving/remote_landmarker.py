@@ -15,7 +15,8 @@ from raspine.serving import answers, errors, signatures
 from raspine.serving.address import Address
 from raspine.serving.endpoint import Endpoint
 
-TOLERANCE_MM = 0.01  # float32 on the way; a film's pixel is ten times that
+TOLERANCE_MM = 0.01  # a film's pixel is ten times that
+TOLERANCE = 1e-6  # of a distance: float32 on the way, which pixels of metres in a damaged header bring to light
 Film = tuple[NDArray[np.uint16], tuple[float, float] | None]  # canonical pixels, (row, column) mm
 _FAR = 1e6  # native pixels: no film is that large
 
@@ -104,10 +105,9 @@ class RemoteLandmarker:
     def request(self, pixels: NDArray[np.uint16], spacing: tuple[float, float] | None) -> dict[str, NDArray[Any]]:
         """Returns the inputs of the signature `serve_png` for one film; see `locate`."""
         known = (math.nan, math.nan) if spacing is None else spacing
-        return {
-            signatures.PICTURE: np.array([records.encode_image(pixels)], object),
-            signatures.SPACING: np.array([known], np.float32),
-        }
+        with np.errstate(over="ignore"):  # becomes infinite, which the server refuses
+            rounded = np.array([known], np.float32)
+        return {signatures.PICTURE: np.array([records.encode_image(pixels)], object), signatures.SPACING: rounded}
 
     def outputs(self) -> dict[str, answers.Output]:
         """Returns what the answer to one film has to hold."""
@@ -133,7 +133,7 @@ class RemoteLandmarker:
         own = {name: float(value) for name, value in self._served.measure(points, known).items()}
         theirs = {name: float(answer[signatures.millimetres(name)][0]) for name in own}
         for name, value in own.items():
-            if not np.isclose(value, theirs[name], rtol=0, atol=TOLERANCE_MM, equal_nan=True):
+            if not np.isclose(value, theirs[name], rtol=TOLERANCE, atol=TOLERANCE_MM, equal_nan=True):
                 raise self._disagreement(f"{name} is {theirs[name]:.3f} mm there and {value:.3f} mm here")
         verdict = signatures.VERDICTS[int(answer[signatures.VERDICT][0])]
         if verdict != measurement.verdict(self._served, own) and not self._is_close(own):

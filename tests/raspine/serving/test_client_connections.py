@@ -417,6 +417,19 @@ def test_server_and_client_that_disagree_say_so(message: str) -> None:
     assert message in str(caught.value)
 
 
+def test_what_float32_rounds_of_a_distance_is_no_disagreement() -> None:
+    points = np.array([[[0, 0], [3000, 4000], [0, 0], [3000, 4000]]], np.float32)
+    far = np.array([5000 * 987.65432], np.float32)
+    answer = {
+        "points_px": points, "confidence": np.full((1, 4), 0.5, np.float32), "adi_mm": far, "sac_mm": far,
+        "verdict": np.array([1], np.int32),
+    }  # fmt: skip
+    assert abs(float(far[0]) - 5000 * 987.65432) > 0.01
+    with fake_servers.over_grpc(model_of(answer)) as fake, client.connect(place("grpc", fake)) as endpoint:
+        found, _ = client.landmarker(endpoint).locate([(np.zeros((20, 20), np.uint16), (987.65432, 987.65432))])
+    np.testing.assert_array_equal(found, points)
+
+
 CARDS = {
     "is no JSON": b"{",
     "is of format 1, not 2: experiments.export writes those": json.dumps({**CARD, "format": 1}).encode(),

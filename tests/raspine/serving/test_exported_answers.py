@@ -170,6 +170,7 @@ def test_each_wrong_request_is_told_what_is_wrong_and_the_next_is_answered(case:
         (signatures.DEFAULT, _wrong(arrays, pixel_spacing=-np.abs(spacing)), "pixel_spacing is"),
         (signatures.DEFAULT, _wrong(arrays, pixel_spacing=spacing * [1, np.nan]), "pixel_spacing is"),
         (signatures.DEFAULT, _wrong(arrays, pixel_spacing=spacing * [np.inf, 1]), "pixel_spacing is"),
+        (signatures.DEFAULT, _wrong(arrays, pixel_spacing=spacing * 0 + 1001), "pixel_spacing is"),
         (signatures.DEFAULT, _wrong(arrays, pixel_spacing=np.repeat(spacing, 2, 0)), "as many items as each other"),
         (signatures.DEFAULT, {name: value[:0] for name, value in arrays.items()}, "at least one item"),
         (signatures.DEFAULT, _wrong(arrays, image=arrays["image"][..., :0]), "pixels a side"),
