@@ -41,6 +41,7 @@ from raspine.pacs.archive import Archive
 from raspine.pacs.arrivals import Arrivals
 from raspine.pacs.course import Partners, PauseError
 from raspine.pacs.database import Database
+from raspine.pacs.failures import FailedError, OutageError
 from raspine.pacs.incoming import Incoming
 from raspine.pacs.ledger import Ledger
 from raspine.pacs.reader import Reader
@@ -117,7 +118,10 @@ def _preview(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
         raise program.UsageError("--dry_run looks at --dicomweb_url: give it.")
     models = digests(reader.identities)
     watcher = Watcher(desk.folder, Ledger(desk.database), Arrivals(desk.database), asked.window, models, _silent)
-    plans = watcher.preview(Archive(asked.archive))
+    try:
+        plans = watcher.preview(Archive(asked.archive))
+    except (OutageError, FailedError) as error:
+        raise program.NothingDone(str(error)) from error
     for plan in plans:
         doing = f"would not be handled: {plan.refusal}" if plan.refusal else f"{len(plan.instances)} objects"
         print(f"{plan.kind} {desk.key.of(plan.subject)}: {doing}")
@@ -134,7 +138,8 @@ def _once(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
         try:
             worker.once()
         except PauseError as pause:
-            raise program.NothingDone(f"{pause.partner}: {pause}") from pause
+            reason = str(pause).removeprefix(f"{pause.partner}: ")
+            raise program.NothingDone(f"{pause.partner}: {reason}") from pause
         except sqlite3.Error as error:
             raise program.NothingDone(f"the database in '{desk.folder}': {error}.") from error
     return _summary(worker, desk)

@@ -199,7 +199,7 @@ def _translated() -> Iterator[None]:
     except requests.exceptions.SSLError as error:
         raise OutageError("archive: its TLS certificate cannot be verified.") from error
     except (requests.ConnectionError, requests.Timeout) as error:
-        raise OutageError(f"archive: {type(error).__name__}.") from error
+        raise OutageError(f"archive: it cannot be reached ({type(error).__name__}).") from error
     except requests.RequestException as error:
         raise FailedError(f"archive: {type(error).__name__}.") from error
     except (OutageError, FailedError, RefusedError):

@@ -96,9 +96,11 @@ class Worker:
         Raises:
           PauseError: a partner cannot be reached.
         """
-        self._look(patient=False)
-        if self._lost:
-            raise PauseError(metrics.ARCHIVE, "it cannot be asked.")
+        try:
+            self._look(patient=False)
+        except (OutageError, FailedError) as error:
+            self.metrics.outage(metrics.ARCHIVE)
+            raise PauseError(metrics.ARCHIVE, str(error)) from error
         self._watcher.take_arrivals(patient=False)
         while not self._stopping and (job := self.jobs.next()):
             with self._roster.adopting():
@@ -152,7 +154,11 @@ class Worker:
         if now < self._paused_until:
             return False
         if self._poll_seconds and now >= self._next_poll:
-            self._look()
+            try:
+                self._look()
+            except (OutageError, FailedError):
+                self.metrics.outage(metrics.ARCHIVE)
+                self._pause(metrics.ARCHIVE)
             self._next_poll = time.monotonic() + self._poll_seconds
         if now > self._last_greeting + _IDLE:
             self._greet()
@@ -175,13 +181,9 @@ class Worker:
     def _look(self, patient: bool = True) -> None:
         if self._partners.source is None or not self._poll_seconds:
             return
-        try:
-            with self.metrics.timed(metrics.POLL):
-                self._watcher.look(self._partners.source, patient)
-            self._reached(metrics.ARCHIVE, metrics.STATE)
-        except (OutageError, FailedError):
-            self.metrics.outage(metrics.ARCHIVE)
-            self._pause(metrics.ARCHIVE)
+        with self.metrics.timed(metrics.POLL):
+            self._watcher.look(self._partners.source, patient)
+        self._reached(metrics.ARCHIVE, metrics.STATE)
 
     def _greet(self) -> None:
         """Asks partners whether they are there, and models whether they are those that they were."""

@@ -421,6 +421,17 @@ def test_a_model_that_cannot_be_loaded_is_told_in_one_line(tmp_path: pathlib.Pat
     assert names(tmp_path / "s") == BEFORE_WORK
 
 
+def test_an_archive_that_is_not_there_is_told_in_one_line(
+    tmp_path: pathlib.Path, model_directory: pathlib.Path, start_many: Callable
+) -> None:
+    (closed,) = local_workers.free_ports(1)
+    given = [f"--dicomweb_url=http://127.0.0.1:{closed}/dicom-web", f"--landmark_model={model_directory}"]
+    lines = [[*given, f"--state_dir={tmp_path / how}", f"--{how}"] for how in ("once", "dry_run")]
+    for status, output, errors in start_many("experiments.pacs_worker", lines):
+        assert (status, output) == (1, "")
+        assert errors == "error: archive: it cannot be reached (ConnectionError).\n"
+
+
 def test_sigterm_while_models_are_loaded_ends_the_worker_at_once(tmp_path: pathlib.Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
