@@ -22,6 +22,7 @@ import functools
 import http.client
 import json
 import math
+import os
 import re
 import ssl
 import statistics
@@ -574,14 +575,24 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
             raise ValueError("--spacing is ROW,COLUMN, two positive numbers of mm.")
         if not (0 < options.timeout < math.inf and options.repeats > 0):
             raise ValueError("--timeout and --repeats are above 0.")
-        context = ssl.create_default_context(cafile=options.ca)
-        if options.cert:
-            context.load_cert_chain(options.cert, options.key)
-        options.endpoint = Endpoint(options.url, context, options.timeout)
+        options.endpoint = Endpoint(options.url, _context(options), options.timeout)
         options.given = _read_png(options.png) if options.png else None
     except (OSError, ValueError) as error:
         parser.error(" ".join(str(error).split()))
     return options
+
+
+def _context(options: argparse.Namespace) -> ssl.SSLContext:
+    for name, path in (("ca", options.ca), ("cert", options.cert), ("key", options.key)):
+        if path and not os.path.isfile(path):  # what ssl raises does not name it
+            raise ValueError(f"--{name}: no such file: '{path}'.")
+    try:
+        context = ssl.create_default_context(cafile=options.ca)
+        if options.cert:
+            context.load_cert_chain(options.cert, options.key)
+    except ssl.SSLError as error:
+        raise ValueError(f"--ca, --cert and --key are PEM, the key that of the certificate: {error}") from error
+    return context
 
 
 def _read_png(path: str) -> bytes:

@@ -306,6 +306,16 @@ def test_wrong_arguments_end_with_2(arguments: list[str], capsys: pytest.Capture
     assert "error: " in capsys.readouterr().err
 
 
+def test_a_file_of_tls_that_is_none_is_named(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = tmp_path / "words.pem"
+    words.write_text("no certificate")
+    expected = {"--key=none.pem": "--key: no such file: 'none.pem'", f"--ca={words}": "--ca, --cert and --key are PEM"}
+    for argument, message in expected.items():
+        with pytest.raises(SystemExit):
+            smoke.main(["https://a/v1/models/b", argument])
+        assert message in capsys.readouterr().err
+
+
 def test_the_one_file_needs_python_3_9_alone(tmp_path: pathlib.Path) -> None:
     source = pathlib.Path(smoke.__file__).read_text()
     tree = ast.parse(source, feature_version=(3, 9))
