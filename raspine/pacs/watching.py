@@ -1,5 +1,6 @@
 """What is new: studies that an archive shows and objects that came by C-STORE, made into jobs once they are quiet."""
 
+import contextlib
 import dataclasses
 import datetime
 import pathlib
@@ -9,10 +10,12 @@ from typing import Protocol
 from raspine.pacs import audit, picking
 from raspine.pacs.archive import Listed
 from raspine.pacs.arrivals import Arrivals
-from raspine.pacs.failures import FailedError, RefusedError
+from raspine.pacs.failures import FailedError, OutageError, RefusedError
 from raspine.pacs.instances import Instance, fingerprint
 from raspine.pacs.ledger import Ledger, Plan
 from raspine.pacs.sightings import Sighting, Sightings
+
+_TOO_MANY = "too many"
 
 
 class Lister(Protocol):
@@ -23,6 +26,9 @@ class Lister(Protocol):
 
     def instances(self, study: str, most: int) -> list[Instance]:
         """Returns the objects of a study."""
+
+    def ping(self) -> None:
+        """Returns when the archive answers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,16 +102,27 @@ class Watcher:
         for listed in archive.studies(self._since(), self._window.studies):
             if self.is_full():
                 break
-            made += self._look_at(archive, listed, self._window.quiet_seconds if patient else 0.0)
+            with _alone(archive):
+                made += self._look_at(archive, listed, self._window.quiet_seconds if patient else 0.0)
         return made
 
     def preview(self, archive: Lister) -> list[Plan]:
-        """Returns what `look` would make jobs of; nothing is written."""
+        """Returns what `look` would make jobs of; nothing is written.
+
+        Raises:
+          OutageError, FailedError: the archive cannot be asked.
+        """
         found = []
         for listed in archive.studies(self._since(), self._window.studies):
-            plans = picking.plans(self._foreign(archive, listed.uid), self._models)
-            found += self._jobs.missing(plans, self._window.reprocess)
+            with _alone(archive):
+                found += self._jobs.missing(self._previewed(archive, listed.uid), self._window.reprocess)
         return found
+
+    def _previewed(self, archive: Lister, study: str) -> list[Plan]:
+        try:
+            return picking.plans(self._foreign(archive, study), self._models)
+        except RefusedError as error:
+            return [picking.refused(study, _TOO_MANY, str(error))]
 
     def take_arrivals(self, patient: bool = True) -> int:
         """Makes jobs of the objects of quiet studies; returns how many."""
@@ -127,11 +144,9 @@ class Watcher:
         try:
             instances = self._foreign(archive, listed.uid)
         except RefusedError as error:
-            self._sightings.note(listed.uid, "too many", listed.instances)
+            self._sightings.note(listed.uid, _TOO_MANY, listed.instances)
             self._sightings.planned(listed.uid, self._planned_for)
-            return self._add([picking.refused(listed.uid, "too many", str(error))])
-        except FailedError:  # this study alone; the next look tries again
-            return 0
+            return self._add([picking.refused(listed.uid, _TOO_MANY, str(error))])
         seen = self._sightings.note(listed.uid, fingerprint(instances), listed.instances)
         if not self._is_due(seen, quiet):
             return 0
@@ -159,3 +174,18 @@ class Watcher:
     def _since(self) -> datetime.date | None:
         days = self._window.look_back_days
         return datetime.date.today() - datetime.timedelta(days) if days else None
+
+
+@contextlib.contextmanager
+def _alone(archive: Lister) -> Iterator[None]:
+    """Passes over one study that the archive cannot list, as long as it answers otherwise; the next look tries again.
+
+    Raises:
+      OutageError: it does not.
+    """
+    try:
+        yield
+    except FailedError:
+        pass
+    except OutageError:  # an archive may always be too slow for its largest study
+        archive.ping()

@@ -8,7 +8,7 @@ from raspine.pacs import ledger, picking, storage
 from raspine.pacs.archive import Listed
 from raspine.pacs.arrivals import Arrivals
 from raspine.pacs.database import Database
-from raspine.pacs.failures import FailedError, RefusedError
+from raspine.pacs.failures import FailedError, OutageError, RefusedError
 from raspine.pacs.instances import Instance, fingerprint, is_uid
 from raspine.pacs.ledger import Job, Ledger
 from raspine.pacs.watching import Watcher, Window
@@ -27,6 +27,8 @@ class FakeArchive:
         self.content: dict[str, list[Instance]] = {}
         self.says_counts, self.asked = True, list[str]()
         self.trouble: Exception | None = None
+        self.troubled = ""  # the one study that it cannot list; empty for all
+        self.is_there = True
 
     def studies(self, since: datetime.date | None, most: int) -> Iterator[Listed]:
         for uid, found in self.content.items():
@@ -34,9 +36,13 @@ class FakeArchive:
 
     def instances(self, study: str, most: int) -> list[Instance]:
         self.asked.append(study)
-        if self.trouble:
+        if self.trouble and self.troubled in ("", study):
             raise self.trouble
         return self.content[study]
+
+    def ping(self) -> None:
+        if not self.is_there:
+            raise OutageError("gone.")
 
 
 class Case:
@@ -157,6 +163,27 @@ def test_a_study_that_cannot_be_asked_for_does_not_stop_the_others(case: Case) -
     case.archive.trouble = RefusedError("the study has more than 5 objects.")
     assert case.watcher().look(case.archive, patient=False) == 1
     assert case.states() == {"refused": 1}
+
+
+def test_a_study_too_slow_to_list_does_not_stop_the_others(case: Case) -> None:
+    case.archive.content = {uid: [instance(uid, 1)] for uid in ("1.2", "1.3", "1.4")}
+    case.archive.trouble, case.archive.troubled = OutageError("status 504."), "1.2"
+    assert [plan.study for plan in case.watcher().preview(case.archive)] == ["1.3", "1.4"]
+    assert case.watcher().look(case.archive, patient=False) == 2
+    case.archive.is_there = False
+    for look in (case.watcher().look, case.watcher().preview):
+        with pytest.raises(OutageError, match="gone"):
+            look(case.archive)
+    case.archive.trouble = None
+    assert case.watcher().look(case.archive, patient=False) == 1
+
+
+def test_a_preview_says_what_would_be_refused(case: Case) -> None:
+    case.archive.content["1.2"] = [instance("1.2", 1)]
+    case.archive.trouble = RefusedError("the study has more than 5 objects.")
+    [plan] = case.watcher().preview(case.archive)
+    assert (plan.kind, plan.refusal) == ("other", "the study has more than 5 objects.")
+    assert case.states() == {}
 
 
 def test_a_preview_writes_nothing(case: Case) -> None:
