@@ -19,7 +19,7 @@ from raspine.pacs.instances import Instance
 COMMAND = (sys.executable, "-m", reading_process.__name__)
 _LONGEST_ANSWER = 1 << 24  # bytes
 _STARTING = 300.0  # seconds that TensorFlow and the models may take on a busy machine
-_AT_ONCE = 50  # objects fetched by one request, so that its time limit means something
+_FETCHING = 4  # times the seconds of a job: connecting, asking, waiting and reading have limits of their own
 
 
 class StartError(ValueError):
@@ -31,7 +31,7 @@ class Reader:
 
     Args:
       start: what it needs to know.
-      seconds: that a request may take.
+      seconds: that reading a job may take; fetching an object, four times as many.
       command: of the process.
 
     Attributes:
@@ -58,9 +58,10 @@ class Reader:
           RefusedError, FailedError, CrashedError, OutageError, UnreadyError, RoomError: why it did not.
         """
         sizes: list[int] = []
-        for first in range(0, len(instances), _AT_ONCE):
-            rows = [reading_process.row(one) for one in instances[first : first + _AT_ONCE]]
-            sizes += self._ask(what=reading_process.FETCH, instances=rows, room=room - sum(sizes))
+        seconds = _FETCHING * self._seconds
+        for one in instances:  # a request each: a slow archive is not the images' fault
+            rows = [reading_process.row(one)]
+            sizes += self._ask(seconds, what=reading_process.FETCH, instances=rows, room=room - sum(sizes))
         return [int(size) for size in sizes]
 
     def answer(self, kind: str, instances: Sequence[Instance], folder: str) -> list[tuple[str, str]]:
@@ -75,7 +76,9 @@ class Reader:
           RefusedError, FailedError, CrashedError, OutageError, UnreadyError, RoomError: why it did not.
         """
         rows = [reading_process.row(one) for one in instances]
-        return [(str(sop), str(file)) for sop, file in self._ask(what=kind, instances=rows, folder=folder)]
+        return [
+            (str(sop), str(file)) for sop, file in self._ask(self._seconds, what=kind, instances=rows, folder=folder)
+        ]
 
     def ping(self) -> None:
         """Returns when the models answer.
@@ -84,7 +87,7 @@ class Reader:
           UnreadyError: they are others now.
           OutageError, FailedError: they do not.
         """
-        self._ask(what=reading_process.PING)
+        self._ask(self._seconds, what=reading_process.PING)
 
     def is_alive(self) -> bool:
         """Returns whether the process runs; it is started anew at the next request."""
@@ -123,11 +126,11 @@ class Reader:
             raise
         return {kind: ModelIdentity(**facts) for kind, facts in found.items()}
 
-    def _ask(self, **request: Any) -> Any:
+    def _ask(self, seconds: float, **request: Any) -> Any:
         if not self.is_alive():
             self._renew()
         try:
-            return self._exchange(request, self._seconds)
+            return self._exchange(request, seconds)
         except UnreadyError:
             self._renew()
             raise
