@@ -8,6 +8,7 @@ import pathlib
 import secrets
 import shutil
 import warnings
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ from raspine.pacs.pseudonym_key import Key
 
 FOLDER = "incoming"
 _SPARE = 1 << 28  # bytes of the disk that stay free for the database and the results
+_HEAD = 1 << 22  # bytes within which the UIDs stand
 _TAGS = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
 
 
@@ -128,9 +130,7 @@ def _header(received: Received) -> Dataset:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if syntax == DeflatedExplicitVRLittleEndian:
-                return parse.parse(_file(received))
-            stream: Any = parse.BoundedStream(io.BytesIO(received.data[: 1 << 22]))
+            stream: Any = parse.BoundedStream(io.BytesIO(_head(received.data, syntax)))
             return pydicom.filereader.read_dataset(
                 stream,
                 syntax.is_implicit_VR,
@@ -142,8 +142,8 @@ def _header(received: Received) -> Dataset:
         raise UnknownError(f"the header is damaged: {type(error).__name__} while reading it.") from error
 
 
-def _file(received: Received) -> bytes:
-    stream = io.BytesIO()
-    stream.write(b"\0" * 128 + b"DICM")
-    write_file_meta_info(stream, received.meta)  # type: ignore[arg-type]
-    return stream.getvalue() + received.data
+def _head(data: memoryview, syntax: UID) -> bytes | memoryview:
+    """Returns the beginning of a data set, inflated (PS3.5 A.5) no further than that."""
+    if syntax == DeflatedExplicitVRLittleEndian:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, _HEAD)
+    return data[:_HEAD]

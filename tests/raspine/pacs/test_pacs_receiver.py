@@ -6,6 +6,8 @@ import pathlib
 import socket
 import struct
 import time
+import tracemalloc
+import zlib
 from collections.abc import Iterator
 
 import orthanc
@@ -13,6 +15,7 @@ import pydicom
 import pytest
 import study_dicom
 from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
@@ -170,6 +173,22 @@ def test_an_object_that_says_it_is_another_is_refused(case: Case, tmp_path: path
         setattr(meta, keyword, "1.2.3.4.5")
         with pytest.raises(UnknownError, match="another object"):
             identified(Received(meta, memoryview(data)))
+
+
+def test_a_deflated_object_is_inflated_no_further_than_its_uids(tmp_path: pathlib.Path) -> None:
+    [sent] = slices(tmp_path)
+    sent.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    plain = encode(sent, is_implicit_vr=False, is_little_endian=True)
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    bomb = packer.compress(plain) + packer.compress(bytes(1 << 28)) + packer.flush()
+    tracemalloc.start()
+    try:
+        found = identified(Received(sent.file_meta, memoryview(bomb)))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (found.sop, found.study) == (sent.SOPInstanceUID, sent.StudyInstanceUID)
+    assert most < 1 << 25
 
 
 def test_an_object_beyond_the_limit_ends_the_association_and_not_the_receiver(
