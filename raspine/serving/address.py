@@ -13,6 +13,7 @@ _MODELS = "/v1/models/"
 _MODEL = r"(?P<model>[A-Za-z0-9._-]+)(?:/versions/(?P<version>\d{1,18})|/labels/(?P<label>[A-Za-z0-9._-]+))?/?"
 _GRPC_PATH = re.compile(rf"(?P<prefix>/){_MODEL}")
 _REST_PATH = re.compile(rf"(?P<prefix>(?:/[A-Za-z0-9._~-]+)*?{_MODELS}){_MODEL}")
+_HOST = re.compile(r"[\w.-]+|[\da-f]*:[\da-f:.]+(%[\w.-]+)?")  # a name or an IPv4 address, or an IPv6 one
 _FORMS = (
     "grpc://HOST:PORT/NAME, grpcs://HOST:PORT/NAME, http://HOST:PORT/v1/models/NAME or https://..., each with "
     "/versions/N or /labels/L behind it if wanted"
@@ -91,12 +92,12 @@ def parse(text: str) -> Address:
     """
     try:
         parts = urllib.parse.urlsplit(text)
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise _wrong(text) from None
     if parts.username or parts.password:
         raise errors.wrong_settings("an endpoint's address holds no user or password: give a token's file.")
-    if parts.scheme not in _SCHEMES or not host or parts.query or parts.fragment or port == 0:
+    if parts.scheme not in _SCHEMES or not _HOST.fullmatch(host) or parts.query or parts.fragment or port == 0:
         raise _wrong(text)
     found = (_REST_PATH if parts.scheme in REST_PORTS else _GRPC_PATH).fullmatch(parts.path)
     if not found:

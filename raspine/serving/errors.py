@@ -27,6 +27,7 @@ _ADVICE = {
     UNTRUSTED: "Give the certificate authority's file, and the name that the certificate is for.",
 }
 _LONGEST = 400
+_NO_TLS = "WRONG_VERSION_NUMBER"  # what OpenSSL and BoringSSL make of an answer that is no TLS
 # Where in TensorFlow's graph it was, and the record that it repeats when it cannot read it.
 _PLACE = re.compile(r"\[(Op:|\[?\{\{node).*|, value: '.*", re.DOTALL)
 _ASSERTION = re.compile(r".*?raspine: (.*?Received:)\] \[(.*)\]\s*$", re.DOTALL)
@@ -82,6 +83,13 @@ def of_code(
     """Returns the error that a code stands for."""
     kind = RefusedError if code in _REFUSED else EndpointError
     return kind(code, what, where, request_id, retry_after)
+
+
+def of_handshake(what: str) -> EndpointError:
+    """Returns the error of a TLS handshake that failed: the server shows the wrong certificate, or speaks no TLS."""
+    if _NO_TLS in what:
+        return of_code("UNAVAILABLE", "the server does not speak TLS at this port")
+    return of_code(UNTRUSTED, what)
 
 
 def bad_answer(what: str, where: str = "", request_id: str = "") -> AnswerError:

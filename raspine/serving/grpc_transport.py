@@ -137,7 +137,7 @@ def _translated(error: Any, request_id: str) -> errors.EndpointError:
     if code == "RESOURCE_EXHAUSTED" and _LARGER in details:
         code = errors.TOO_LARGE
     if code == "UNAVAILABLE" and any(word in details.casefold() for word in _UNTRUSTED):
-        code = errors.UNTRUSTED
+        return errors.of_handshake(details)
     return errors.of_code(code, details, request_id=request_id, retry_after=_retry_after(error))
 
 

@@ -3,6 +3,7 @@
 import base64
 import datetime
 import email.utils
+import http.client
 import json
 import time
 from collections.abc import Mapping
@@ -110,7 +111,7 @@ class RestTransport:
     def _translated(self, error: Exception) -> errors.EndpointError:
         kinds, below = self._requests.exceptions, self._urllib3.exceptions
         if isinstance(error, kinds.SSLError | below.SSLError):
-            return errors.of_code(errors.UNTRUSTED, _cause(error))
+            return errors.of_handshake(_cause(error))
         if isinstance(error, kinds.ConnectTimeout):
             return errors.of_code("UNAVAILABLE", f"no connection within {self._options.connect_timeout:g} s")
         if isinstance(error, kinds.Timeout | below.TimeoutError | TimeoutError) or "timed out" in str(error):
@@ -181,6 +182,10 @@ def _cause(error: BaseException) -> str:
         seen.append(inner)
         if isinstance(inner, OSError) and inner.strerror:
             words = inner.strerror
+        elif isinstance(inner, http.client.RemoteDisconnected):
+            words = "the server closed the connection without an answer"
+        elif isinstance(inner, http.client.BadStatusLine):
+            words = "the server's answer is no HTTP"
         inner = inner.__cause__ or inner.__context__ or _reason(inner)
     return words
 

@@ -10,6 +10,7 @@ FORMS = {
     "grpc://archive/films": ("archive:8500", "films", None, "", False),
     "grpcs://archive:443/films/versions/12": ("archive:443", "films", 12, "", True),
     "grpc://[::1]:8500/films/labels/canary": ("[::1]:8500", "films", None, "canary", False),
+    "grpcs://[fe80::1%eth0]:9443/films": ("[fe80::1%eth0]:9443", "films", None, "", True),
     "http://archive:8501/v1/models/films": ("archive:8501", "films", None, "", False),
     "https://archive/v1/models/films/versions/3": ("archive:443", "films", 3, "", True),
     "https://archive/raspine/v1/models/films/labels/stable": ("archive:443", "films", None, "stable", True),
@@ -32,6 +33,7 @@ def test_the_forms_of_an_address(text: str) -> None:
         "http://archive/films", "http://archive/v1/models/", "http://archive/v1/models/films:predict",
         "http://archive/v1/models/films/versions/latest", "http://archive/v1/models/films?x=1", "grpc://archive/a b",
         "http://archive/v1/models/../films", "grpc://archive/films/versions/-1",
+        "grpc://the archive/films", "grpc://one,two:8500/films", "http://a%00b/v1/models/films",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_with_the_forms(text: str) -> None:

@@ -297,6 +297,15 @@ def test_a_server_of_another_name_is_refused(certificates: Certificates) -> None
         ask(f"https://localhost:{fake.port}/v1/models/films", options)
 
 
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_a_server_without_tls_is_told_so_and_nothing_of_certificates(transport: str) -> None:
+    over = fake_servers.over_grpc if transport == "grpc" else fake_servers.over_http
+    with over(lambda *_: GOOD) as fake, pytest.raises(client.EndpointError, match="does not speak TLS") as caught:
+        ask(place(transport, fake, tls=True), client.Options(retries=0))
+    assert caught.value.code == "UNAVAILABLE"
+    assert "certificate" not in str(caught.value)
+
+
 def test_an_answer_beyond_the_limit_is_refused() -> None:
     large = {"y": np.zeros(50_000, np.float32)}
     options = client.Options(max_response=100_000)
@@ -373,6 +382,8 @@ def test_nonsense_over_rest_is_named(message: str) -> None:
 
 
 def test_something_that_is_no_server_at_all() -> None:
+    with garbage(b"SSH-2.0-OpenSSH\r\n") as port, pytest.raises(client.EndpointError, match="answer is no HTTP"):
+        ask(f"http://127.0.0.1:{port}/v1/models/films", client.Options(retries=0))
     with garbage(b"SSH-2.0-OpenSSH\r\n") as port:
         for address in (f"grpc://127.0.0.1:{port}/films", f"http://127.0.0.1:{port}/v1/models/films"):
             with pytest.raises(client.EndpointError, match="UNAVAILABLE: "):
