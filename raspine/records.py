@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from raspine import features, geometry, quoting
 from raspine.features import Feature
+from raspine.film_size import MAX_PIXELS
 
 VERSION = 1
 KIND_FILM = "film"
-MAX_PIXELS = 80_000_000  # as of raspine.dicom's films
 POSITIONS = ("neutral", "flexion", "extension")
 
 RECORD_VERSION = "record/version"

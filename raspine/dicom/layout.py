@@ -5,9 +5,8 @@ import dataclasses
 from pydicom.dataset import Dataset
 
 from raspine.dicom import header
+from raspine.film_size import MAX_PIXELS, MAX_SIDE
 
-MAX_SIDE = 20_000
-MAX_PIXELS = 80_000_000  # a 43 x 43 cm film at 50 micrometres has 74 million; decoding this many takes 5 to 10 s
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 

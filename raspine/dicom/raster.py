@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from raspine.dicom import codestream, header, layout
+from raspine import film_size
+from raspine.dicom import codestream, header
 
 FLAG_EXIF = "exif_orientation_ignored"
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -52,7 +53,7 @@ def decode_raster(data: bytes) -> Raster:
     except header.FilmError:
         raise
     except Image.DecompressionBombError as error:
-        raise header.FilmError(f"a film has at most {layout.MAX_PIXELS} pixels. Received: more.") from error
+        raise header.FilmError(f"a film has at most {film_size.MAX_PIXELS} pixels. Received: more.") from error
     except Exception as error:  # Pillow raises of many kinds on damaged files
         kind = "PNG" if data.startswith(_PNG) else "JPEG"
         raise header.FilmError(f"the {kind} file is damaged or truncated: it cannot be decoded.") from error
@@ -63,8 +64,8 @@ def decode_raster(data: bytes) -> Raster:
 def _loaded(data: bytes) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
         width, height = image.size
-        if max(width, height) > layout.MAX_SIDE or width * height > layout.MAX_PIXELS:
-            raise header.FilmError(f"a film has at most {layout.MAX_PIXELS} pixels. Received: {height} x {width}.")
+        if max(width, height) > film_size.MAX_SIDE or width * height > film_size.MAX_PIXELS:
+            raise header.FilmError(f"a film has at most {film_size.MAX_PIXELS} pixels. Received: {height} x {width}.")
         if image.format == "JPEG" and codestream.has_too_many_scans(data):
             raise header.FilmError(f"a JPEG file has at most {codestream.MAX_SCANS} scans. Received: more.")
         image.load()

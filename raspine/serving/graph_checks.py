@@ -2,11 +2,10 @@
 
 import tensorflow as tf
 
-from raspine import clinical
-from raspine.dicom import layout
+from raspine import clinical, film_size
 
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
-MAX_REQUEST_PIXELS = 2 * layout.MAX_PIXELS  # of all pictures of a request: 320 MB when they are decoded
+MAX_REQUEST_PIXELS = 2 * film_size.MAX_PIXELS  # of all pictures of a request: 320 MB when they are decoded
 MAX_ITEMS = 256  # of a request: gRPC repeats a text as often as a tensor's shape says
 MAX_SPACING_MM = 1000.0  # of a film's pixel: distances stay numbers, whatever a header says
 _SHORTEST = 57  # bytes of a PNG of one pixel: its start, header, data and end
@@ -49,7 +48,9 @@ def spacing(values: tf.Tensor, name: str) -> tf.Operation:
 def sides(image: tf.Tensor, name: str) -> tf.Operation:
     """Returns a check that a picture has 1 to 20,000 pixels a side; its last two axes are (height, width)."""
     size = tf.shape(image)[-2:]
-    return required((size > 0) & (size <= layout.MAX_SIDE), f"'{name}' has 1 to {layout.MAX_SIDE} pixels a side.", size)
+    return required(
+        (size > 0) & (size <= film_size.MAX_SIDE), f"'{name}' has 1 to {film_size.MAX_SIDE} pixels a side.", size
+    )
 
 
 def grey_pngs(encoded: tf.Tensor) -> tf.Tensor:
@@ -67,15 +68,15 @@ def grey_pngs(encoded: tf.Tensor) -> tf.Tensor:
     is_grey = ((depth == b"\x08") | (depth == b"\x10")) & (tf.strings.substr(encoded, 25, 1) == _GREY)
     header = tf.io.decode_raw(tf.strings.substr(encoded, 24, 2), tf.uint8)
     size = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
-    fits = tf.reduce_all((size > 0) & (size <= layout.MAX_SIDE), -1)
+    fits = tf.reduce_all((size > 0) & (size <= film_size.MAX_SIDE), -1)
     pixels = tf.reduce_prod(tf.cast(size, tf.int64), -1)
-    limits = f"{layout.MAX_SIDE} pixels a side and {layout.MAX_PIXELS} in all"
+    limits = f"{film_size.MAX_SIDE} pixels a side and {film_size.MAX_PIXELS} in all"
     # Sizes beyond the sides' limit could not be summed.
     total = tf.reduce_sum(tf.where(fits, pixels, 0))
     checks = [
         required(is_png, "a picture is a PNG.", length),
         required(is_grey, "a PNG is grey, of 8 or 16 bit: (bit depth, colour type) 8 0 or 16 0.", header),
-        required(fits & (pixels <= layout.MAX_PIXELS), f"a PNG has at most {limits}: (width, height).", size),
+        required(fits & (pixels <= film_size.MAX_PIXELS), f"a PNG has at most {limits}: (width, height).", size),
         required(
             total <= MAX_REQUEST_PIXELS, f"the pictures of a request have at most {MAX_REQUEST_PIXELS} pixels.", total
         ),
