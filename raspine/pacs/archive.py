@@ -23,6 +23,7 @@ logging.getLogger("dicomweb_client").setLevel(logging.CRITICAL + 1)
 _STUDY, _SERIES, _SOP, _CLASS, _COUNT = "0020000D", "0020000E", "00080018", "00080016", "00201208"
 _OUTAGES = (429, 502, 503, 504)
 _WHOLE_IN_ONE = 1 << 30  # dicomweb-client sends larger bodies in chunks, which not every server takes
+_LONGEST_LIST = 1 << 25  # bytes of an answer that holds no object; JSON takes some twenty times as much memory
 _EXISTS = 0x0111  # PS3.7 C.5: duplicate SOP Instance
 
 
@@ -68,13 +69,11 @@ class Archive:
     """
 
     def __init__(self, address: Address):
-        check_url(address.url, address.allow_http)
+        check_url(address.url, address.allow_http, bool(address.credentials_file))
         self.address = address
-        credentials = Credentials(address.credentials_file) if address.credentials_file else None
-        session = BoundedSession(address.limits, address.ca_file, credentials)
-        self._client = DICOMwebClient(address.url.rstrip("/"), session, chunk_size=_WHOLE_IN_ONE)
-        # The ledger counts attempts and waits between them.
-        self._client.set_http_retry_params(retry=False)
+        limits = address.limits
+        self._client = _client(address, dataclasses.replace(limits, max_bytes=min(limits.max_bytes, _LONGEST_LIST)))
+        self._objects = _client(address, limits)
 
     def ping(self) -> None:
         """Returns when the archive answers.
@@ -165,7 +164,7 @@ class Archive:
           OSError: the file cannot be written.
         """
         with _translated():
-            dataset = self._client.retrieve_instance(instance.study, instance.series, instance.sop)
+            dataset = self._objects.retrieve_instance(instance.study, instance.series, instance.sop)
         try:
             pydicom.dcmwrite(path, dataset, enforce_file_format=True)
         except OSError:
@@ -185,6 +184,15 @@ class Archive:
         failed = [_reason(item) for item in answer.get("FailedSOPSequence") or []]
         if worse := [code for code in failed if code != _EXISTS]:
             raise FailedError(f"the archive did not store {len(worse)} objects: failure reason 0x{worse[0]:04X}.")
+
+
+def _client(address: Address, limits: Limits) -> DICOMwebClient:
+    credentials = Credentials(address.credentials_file) if address.credentials_file else None
+    session = BoundedSession(limits, address.ca_file, credentials)
+    client = DICOMwebClient(address.url.rstrip("/"), session, chunk_size=_WHOLE_IN_ONE)
+    # The ledger counts attempts and waits between them.
+    client.set_http_retry_params(retry=False)
+    return client
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, _basic_auth_str
 from urllib3 import connection, connectionpool
 
+from raspine.pacs.failures import OutageError
+
 _CHUNK = 1 << 16
 
 
@@ -54,8 +56,15 @@ class Credentials(AuthBase):
         self._header()
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Adds the header to a request."""
-        request.headers["Authorization"] = self._header()
+        """Adds the header to a request.
+
+        Raises:
+          OutageError: the file cannot be used any more.
+        """
+        try:
+            request.headers["Authorization"] = self._header()
+        except (OSError, ValueError) as error:
+            raise OutageError(f"archive: the credentials file cannot be used ({type(error).__name__}).") from error
         return request
 
     def _header(self) -> str:
@@ -182,12 +191,13 @@ class BoundedSession(requests.Session):
         return bytes(body)
 
 
-def check_url(url: str, allow_http: bool) -> None:
+def check_url(url: str, allow_http: bool, has_credentials: bool = False) -> None:
     """Checks that a URL is one, and that nothing goes unencrypted over a network.
 
     Args:
       url: of a service.
       allow_http: whether http is allowed beyond this machine.
+      has_credentials: whether credentials will be sent there, which never go unencrypted.
 
     Raises:
       ValueError: it is none, or not https.
@@ -195,8 +205,11 @@ def check_url(url: str, allow_http: bool) -> None:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
         raise ValueError(f"a URL is https://HOST[:PORT]/PATH without user, query and fragment. Received: '{url}'.")
-    if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname):
-        raise ValueError(f"'{url}' would send images unencrypted over a network: https is needed.")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        if has_credentials:
+            raise ValueError(f"'{url}' would send credentials unencrypted over a network: https is needed.")
+        if not allow_http:
+            raise ValueError(f"'{url}' would send images unencrypted over a network: https is needed.")
 
 
 def is_loopback(host: str) -> bool:

@@ -20,6 +20,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from raspine.dicom import parse
+from raspine.pacs import archive as archive_module
 from raspine.pacs import sessions
 from raspine.pacs.archive import Address, Archive
 from raspine.pacs.failures import FailedError, OutageError, RefusedError
@@ -247,6 +248,39 @@ def test_the_certificate_is_verified(tmp_path: pathlib.Path) -> None:
 def test_addresses_that_would_leak_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"https"):
         sessions.check_url(url, allow_http=False)
+
+
+def test_credentials_never_go_unencrypted() -> None:
+    for url in ("http://127.0.0.1:8042/dicom-web", "https://pacs.example/dicom-web"):
+        sessions.check_url(url, allow_http=True, has_credentials=True)
+    sessions.check_url("http://pacs.example/dicom-web", allow_http=True)
+    with pytest.raises(ValueError, match="credentials unencrypted"):
+        sessions.check_url("http://pacs.example/dicom-web", allow_http=True, has_credentials=True)
+    with pytest.raises(ValueError, match="credentials unencrypted"):
+        Archive(Address("http://pacs.example/dicom-web", credentials_file="any", allow_http=True))
+
+
+def test_a_list_may_not_be_as_long_as_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_module, "_LONGEST_LIST", 1_000)
+    with serving(saying(b" " * 2_000)) as url:
+        archive = Archive(Address(url))
+        with pytest.raises(FailedError, match="more than 1000 bytes"):
+            list(archive.studies(None, 5))
+        with pytest.raises(FailedError, match="cannot be read"):
+            archive.fetch(ONE, pathlib.Path("nowhere"))
+
+
+def test_credentials_that_go_away_are_an_outage(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "credentials"
+    path.touch(0o600)
+    path.write_text("Bearer first\n")
+    with serving(saying(b"[]")) as url:
+        archive = Archive(Address(url, credentials_file=str(path)))
+        archive.ping()
+        path.unlink()
+        with pytest.raises(OutageError, match="credentials file cannot be used") as caught:
+            archive.has("1.2", "1.2.3")
+    assert str(path) not in str(caught.value)
 
 
 def test_credentials_are_read_at_every_request_and_only_from_private_files(tmp_path: pathlib.Path) -> None:

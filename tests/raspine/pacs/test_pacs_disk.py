@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 import pathlib
 from typing import Any
@@ -64,6 +65,18 @@ def test_a_log_that_cannot_be_written_costs_nothing(site: Site, monkeypatch: pyt
     check_goes_on(site)
 
 
+def test_half_a_line_is_taken_back(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, write = audit.Log(tmp_path), os.write
+    log.tell(audit.STARTED)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, line: write(descriptor, line[:20]))  # as a disk nearly full does
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            log.tell(audit.STOPPED)
+    log.tell(audit.STOPPED)
+    lines = (tmp_path / audit.NAME).read_text().splitlines()
+    assert [json.loads(line)["event"] for line in lines] == [audit.STARTED, audit.STOPPED]
+
+
 def test_a_database_that_cannot_grow_keeps_what_it_has(site: Site) -> None:
     count = 100
     for number in range(2, count + 1):
@@ -86,7 +99,7 @@ def test_what_is_fetched_and_cannot_be_written_is_not_taken_for_damaged(
 ) -> None:
     (path,) = study_dicom.write(tmp_path, "s", indices=[0])
     archive = Archive(Address("http://127.0.0.1:1/dicom-web"))
-    monkeypatch.setattr(archive._client, "retrieve_instance", lambda *_: parse.parse(path.read_bytes()))
+    monkeypatch.setattr(archive._objects, "retrieve_instance", lambda *_: parse.parse(path.read_bytes()))
     one = Instance("1.2", "1.2.3", "1.2.3.4", "1.2.840.10008.5.1.4.1.1.4")
     with monkeypatch.context() as patch:
         patch.setattr(pydicom, "dcmwrite", full)
