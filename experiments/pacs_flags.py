@@ -8,6 +8,7 @@ import re
 from absl import flags
 
 from raspine import program
+from raspine.pacs import dimse_tls
 from raspine.pacs.archive import Address
 from raspine.pacs.course import Bounds
 from raspine.pacs.reading_process import Start
@@ -48,6 +49,11 @@ _PEERS = flags.DEFINE_list("peers", [], "Addresses that may send here; any that 
 _ASSOCIATIONS = flags.DEFINE_integer("max_associations", 4, "At once.", lower_bound=1)
 _PDU = flags.DEFINE_integer("max_pdu_kb", 128, "Of a protocol data unit.", 4, 16384)
 _DIMSE_SECONDS = flags.DEFINE_float("dimse_seconds", 30.0, "For association, message and network.", lower_bound=1)
+_DIMSE_CERTIFICATE = flags.DEFINE_string(
+    "dimse_certificate", "", "This worker's certificate (PEM): --listen_port and --send_to speak TLS then."
+)
+_DIMSE_KEY = flags.DEFINE_string("dimse_key", "", "Its key, mode 0600.")
+_DIMSE_CA = flags.DEFINE_string("dimse_ca_file", "", "Authorities whose certificates DIMSE peers must show.")
 _SEND_TO = flags.DEFINE_string("send_to", "", "AE_TITLE@HOST:PORT that gets the results by C-STORE.")
 
 _QUIET = flags.DEFINE_float("quiet_seconds", 10.0, "Without change until a study is taken.", lower_bound=0)
@@ -111,6 +117,8 @@ def request(needs_partners: bool = True) -> Request:
         _check_models()
         _check_ways()
     archive = _archive()
+    if _DIMSE_CERTIFICATE.value and _LISTEN.value is None and not _SEND_TO.value:
+        raise program.UsageError(f"--{_DIMSE_CERTIFICATE.name} is for --listen_port and --send_to.")
     return Request(
         state=pathlib.Path(_STATE.value),
         start=_start(archive),
@@ -207,6 +215,7 @@ def _listening() -> Listening | None:
         max_object=int(_OBJECT.value * _MEBIBYTE),
         max_pdu=_PDU.value << 10,
         seconds=_DIMSE_SECONDS.value,
+        tls=_identity(),
     )
 
 
@@ -218,8 +227,23 @@ def _peer() -> Peer | None:
         raise program.UsageError(f"--send_to is AE_TITLE@HOST:PORT. Received: '{_SEND_TO.value}'.")
     _check_title(found["title"])
     return Peer(
-        found["title"], found["host"].strip("[]"), int(found["port"]), _TITLE.value, seconds=_DIMSE_SECONDS.value
+        found["title"], found["host"].strip("[]"), int(found["port"]), _TITLE.value, _DIMSE_SECONDS.value, _identity()
     )
+
+
+def _identity() -> dimse_tls.Identity | None:
+    given = (_DIMSE_CERTIFICATE, _DIMSE_KEY, _DIMSE_CA)
+    if not any(holder.value for holder in given):
+        return None
+    names = ", ".join(f"--{holder.name}" for holder in given)
+    if not all(holder.value for holder in given):
+        raise program.UsageError(f"{names}: all of them, or none.")
+    identity = dimse_tls.Identity(*(pathlib.Path(holder.value) for holder in given))
+    try:
+        dimse_tls.requestor(identity)
+    except ValueError as error:
+        raise program.UsageError(f"{names}: {error}") from error
+    return identity
 
 
 def _check_title(title: str) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import logging
 import sqlite3
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from pynetdicom.events import Event
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
-from raspine.pacs import storage
+from raspine.pacs import dimse_tls, storage
 from raspine.pacs.incoming import FullError, Incoming, Received, UnknownError
 from raspine.pacs.instances import Instance
 
@@ -43,6 +44,7 @@ class Listening:
       max_object: bytes of one object.
       max_pdu: bytes of one protocol data unit.
       seconds: that the network, an association and a message may take.
+      tls: who this worker is to those who call, all of whom need a certificate then; None for no TLS.
     """
 
     port: int
@@ -54,6 +56,7 @@ class Listening:
     max_object: int = 1 << 28
     max_pdu: int = 1 << 17
     seconds: float = 30.0
+    tls: dimse_tls.Identity | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +105,9 @@ class Receiver:
             (evt.EVT_CONN_CLOSE, self._closed),
             (evt.EVT_C_STORE, self._store),
         ]
-        place = (self._listening.address, self._listening.port)
-        server = self._entity.start_server(place, block=False, evt_handlers=handlers)
+        place, tls = (self._listening.address, self._listening.port), self._listening.tls
+        context = dimse_tls.acceptor(tls, self._listening.seconds) if tls else None
+        server = self._entity.start_server(place, block=False, evt_handlers=handlers, ssl_context=context)
         assert isinstance(server, ThreadedAssociationServer)
         try:
             yield server.server_address[1]
@@ -122,7 +126,11 @@ class Receiver:
                 total = self._read[id(event.assoc)]
             if count > self._listening.max_pdu + _OVERHEAD or total > longest:
                 raise OSError("more bytes than an object may have")
-            return plain(count)
+            try:
+                return plain(count)
+            except ssl.SSLError:
+                self._rejected(event)
+                raise
 
         transport.recv = bounded
         crowd = sum(one.is_acceptor for one in self._entity.active_associations)

@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE
 from pynetdicom.association import Association
 
-from raspine.pacs import storage
+from raspine.pacs import dimse_tls, storage
 from raspine.pacs.failures import FailedError, OutageError
 
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)
@@ -24,6 +24,7 @@ class Peer:
       port: TCP.
       own_title: the calling AE title.
       seconds: that the network and every answer may take.
+      tls: who this worker is to the peer, which must show a certificate for `host`; None for no TLS.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Peer:
     port: int
     own_title: str
     seconds: float = 30.0
+    tls: dimse_tls.Identity | None = None
 
 
 class Sender:
@@ -38,6 +40,7 @@ class Sender:
 
     def __init__(self, peer: Peer):
         self._peer = peer
+        self._tls = (dimse_tls.requestor(peer.tls), peer.host) if peer.tls else None
         self._entity = AE(ae_title=peer.own_title)
         self._entity.acse_timeout = self._entity.dimse_timeout = self._entity.network_timeout = peer.seconds
         self._entity.connection_timeout = peer.seconds
@@ -72,9 +75,11 @@ class Sender:
                 association.release()
 
     def _associate(self) -> Association:
-        association = self._entity.associate(self._peer.host, self._peer.port, ae_title=self._peer.title)
+        peer = self._peer
+        association = self._entity.associate(peer.host, peer.port, ae_title=peer.title, tls_args=self._tls)
         if not association.is_established:
-            how = "rejects the association" if association.is_rejected else "cannot be reached"
+            unreached = "cannot be reached by TLS, or a certificate is refused" if self._tls else "cannot be reached"
+            how = "rejects the association" if association.is_rejected else unreached
             raise OutageError(f"'{self._peer.title}' {how}.")
         return association
 
