@@ -2,7 +2,7 @@
 
 import pathlib
 
-from raspine import landmarker, outside_json, program, quoting, risk
+from raspine import landmarker, model_directory, outside_json, program, quoting, risk
 
 TASKS = (landmarker.TASK, risk.TASK)
 
@@ -13,7 +13,7 @@ def task(folder: str) -> str:
     Raises:
       UsageError: the folder is not a model directory, or a damaged one.
     """
-    card = pathlib.Path(folder) / landmarker.CARD
+    card = pathlib.Path(folder) / model_directory.CARD
     try:
         found = outside_json.read(card)["task"]
     except OSError as error:

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import math
 import os
-import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -13,27 +12,16 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from raspine import atomic, landmarks, model_identity, outside_json, quoting
+from raspine import atomic, landmarks, model_directory, model_identity, quoting
 from raspine.inputs import framing
-from raspine.models import (
-    float32,
-    heatmaps,
-    inference,
-    network_file,
-)
+from raspine.model_directory import CARD, MAX_SIDE, WEIGHTS, ModelDirectoryError
+from raspine.models import float32, heatmaps, inference
 
 FORMAT = 2
-MAX_SIDE = 8192  # pixels of a network's input
 TASK = "landmarks"
 TOGETHER = 2  # films of a request that are decoded and framed at once: each takes 4 bytes a pixel
-NETWORKS = ("model.keras", "region.keras")
-WEIGHTS = NETWORKS[0]
-CARD = "model.json"
+NETWORKS = (WEIGHTS, "region.keras")
 Film = tuple[NDArray[np.uint16], tuple[float, float] | None]  # canonical pixels, (row, column) mm
-
-
-class ModelDirectoryError(ValueError):
-    """A folder does not hold a landmark model that this raspine reads."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -362,29 +350,9 @@ def load(folder: str | os.PathLike[str], fast: bool = True, precision: str = "fl
       ValueError: for an unknown precision.
     """
     inference.checked(precision)
-    place = pathlib.Path(folder)
-    for name in (CARD, WEIGHTS):
-        if not (place / name).is_file():
-            raise ModelDirectoryError(
-                f"'{folder}' is no model directory: it has no {name}. Give best/ or last/ of a training run."
-            )
-    try:
-        stored = outside_json.read(place / CARD)
-        if (stored["format"], stored["task"]) != (FORMAT, TASK):
-            what = quoting.line(f"a {stored['task']} model of format {stored['format']}", 80)
-            raise ModelDirectoryError(f"'{folder}' holds {what}.")
+    with model_directory.understood(folder):
+        stored = model_directory.card(folder, TASK, FORMAT)
         settings = [Settings(**{**one, "schema": landmarks.from_dict(one["schema"])}) for one in stored["stages"]]
         first, rest, card = settings[0], settings[1:2], dict(stored["card"])
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        if isinstance(error, ModelDirectoryError):
-            raise
-        raise ModelDirectoryError(f"'{folder}/{CARD}' is damaged: {quoting.line(error)}.") from error
-    refiner = Stage(_network(place / NETWORKS[1]), rest[0], fast, precision) if rest else None
-    return Landmarker(_network(place / WEIGHTS), first, card, refiner, fast, precision)
-
-
-def _network(path: pathlib.Path) -> keras.Model:
-    try:
-        return network_file.load(path)
-    except network_file.NetworkFileError as error:
-        raise ModelDirectoryError(f"the network '{path}' cannot be loaded: {error}") from error
+    refiner = Stage(model_directory.network(folder, NETWORKS[1]), rest[0], fast, precision) if rest else None
+    return Landmarker(model_directory.network(folder), first, card, refiner, fast, precision)

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 import os
-import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -12,21 +12,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from raspine import atomic, clinical, model_identity, outside_json, quoting
+from raspine import atomic, clinical, model_directory, model_identity, quoting
 from raspine.inputs import framing, slices, studies
-from raspine.models import float32, inference, network_file
+from raspine.model_directory import CARD, MAX_SIDE, WEIGHTS, ModelDirectoryError
+from raspine.models import float32, inference
 
 FORMAT = 1
 TASK = "deformity"
-MAX_SIDE = 8192  # pixels of a network's input
-WEIGHTS = "model.keras"
-CARD = "model.json"
 DEFAULT_THRESHOLD = 0.5
 VERDICTS = ("negative", "positive")
-
-
-class ModelDirectoryError(ValueError):
-    """A folder does not hold a risk model that this raspine reads."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +62,20 @@ class Settings:
             raise ValueError(f"No clinical columns: {', '.join(sorted(unknown))}.")
         if len(self.scale) != len(self.columns):
             raise ValueError(f"{len(self.columns)} clinical columns need as many scales. Received: {len(self.scale)}.")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
+        """Returns the settings that `RiskModel.described` gave as JSON values.
+
+        Raises:
+          ValueError, KeyError, TypeError, AttributeError: they are none.
+        """
+        read = {
+            "choice": slices.Choice.from_dict(values["choice"]),
+            "columns": tuple(values["columns"]),
+            "scale": tuple((float(mean), float(deviation)) for mean, deviation in values["scale"]),
+        }
+        return cls(**{**values, **read})
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -219,32 +227,10 @@ def load(folder: str | os.PathLike[str], fast: bool = True, precision: str = "fl
       ValueError: for an unknown precision.
     """
     inference.checked(precision)
-    place = pathlib.Path(folder)
-    for name in (CARD, WEIGHTS):
-        if not (place / name).is_file():
-            raise ModelDirectoryError(
-                f"'{folder}' is no model directory: it has no {name}. Give best/ or last/ of a training run."
-            )
-    try:
-        stored = outside_json.read(place / CARD)
-        if (stored["format"], stored["task"]) != (FORMAT, TASK):
-            what = quoting.line(f"a {stored['task']} model of format {stored['format']}", 80)
-            raise ModelDirectoryError(f"'{folder}' holds {what}.")
-        values = stored["settings"]
-        settings = Settings(
-            **{
-                **values,
-                "choice": slices.Choice.from_dict(values["choice"]),
-                "columns": tuple(values["columns"]),
-                "scale": tuple((float(mean), float(deviation)) for mean, deviation in values["scale"]),
-            }
-        )
-        card = _checked(stored["card"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, ModelDirectoryError):
-            raise
-        raise ModelDirectoryError(f"'{folder}/{CARD}' is damaged: {quoting.line(error)}.") from error
-    return RiskModel(_network(place / WEIGHTS), settings, card, fast, precision)
+    with model_directory.understood(folder):
+        stored = model_directory.card(folder, TASK, FORMAT)
+        settings, card = Settings.from_dict(stored["settings"]), _checked(stored["card"])
+    return RiskModel(model_directory.network(folder), settings, card, fast, precision)
 
 
 def _checked(card: Any) -> dict[str, Any]:
@@ -253,10 +239,3 @@ def _checked(card: Any) -> dict[str, Any]:
     if chosen is not None and not 0.0 <= float(chosen) <= 1.0:
         raise ValueError(f"'val_threshold' is 0 to 1. Received: {quoting.received(chosen)}")
     return dict(card)
-
-
-def _network(path: pathlib.Path) -> keras.Model:
-    try:
-        return network_file.load(path)
-    except network_file.NetworkFileError as error:
-        raise ModelDirectoryError(f"the network '{path}' cannot be loaded: {error}") from error

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import study_models
 
-from raspine import landmarker, risk
+from raspine import landmarker, model_directory, risk
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -87,7 +87,7 @@ def loaded_once(risk_directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -
     """Reading a ResNet takes seconds; here only the card changes."""
     if not _NETWORKS:
         _NETWORKS.append(risk.load(risk_directory, fast=False).network)
-    monkeypatch.setattr(risk.network_file, "load", lambda path: _NETWORKS[0])
+    monkeypatch.setattr(model_directory.network_file, "load", lambda path: _NETWORKS[0])
 
 
 _NETWORKS: list[Any] = []
