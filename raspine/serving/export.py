@@ -73,7 +73,7 @@ def write(
       loader: what the other process loads it with, `python` or `c`.
 
     Raises:
-      ExportError: the exported model fails or answers something else.
+      ExportError: the exported model cannot be written, fails or answers something else, or another export was faster.
       ValueError: the name or the variant is none.
     """
     if not NAME.fullmatch(name):
@@ -87,9 +87,7 @@ def write(
     trials = _trials(served if variant == model_identity.FAST else model.as_trained(), variant)
     try:
         with atomic.atomic_directory(final) as aside:
-            _archive(served, text).write_out(str(aside), verbose=False)
-            if warmup.is_possible():
-                warmup.write(aside, name, trials)
+            _stored(served, text, aside, name, trials)
             answers = verification.answered(aside, trials, text, loader)
             found = verification.largest(trials, answers, verification.BOUNDS[variant])
             if variant == model_identity.FAST:
@@ -97,10 +95,28 @@ def write(
             atomic.write_json(aside / "assets" / signatures.MODEL_FILE, card)
             page = exported_card.as_markdown(card, found)
             (aside / "assets" / signatures.MODEL_CARD_FILE).write_text(page, encoding="utf-8")
+            if final.exists():
+                raise ExportError(
+                    f"another export has written '{final}' meanwhile: export again for a version of its own."
+                )
     finally:
         with contextlib.suppress(OSError):  # it holds versions
             final.parent.rmdir()
     return Exported(final, found, warmup.is_possible())
+
+
+def _stored(served: Model, card: str, aside: pathlib.Path, name: str, trials: list[trial.Trial]) -> None:
+    """Writes graph, weights and warm-up requests.
+
+    Raises:
+      ExportError: they cannot be written: the disk is full, for example.
+    """
+    try:
+        _archive(served, card).write_out(str(aside), verbose=False)
+        if warmup.is_possible():
+            warmup.write(aside, name, trials)
+    except tf.errors.OpError as error:
+        raise ExportError(f"the exported model cannot be written: {error.message}") from error
 
 
 def _trials(model: Model, variant: str) -> list[trial.Trial]:

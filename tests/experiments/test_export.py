@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from raspine import landmarker, landmarks, measurement, reading
 from raspine.dicom import film as film_reader
-from raspine.serving import c_loader, export, exported_card, film_graph, fresh_process, signatures, trial
+from raspine.serving import c_loader, export, exported_card, film_graph, fresh_process, signatures, trial, verification
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +158,38 @@ def test_a_network_without_numbers_and_a_missing_library_are_told(
 class _Empty:
     def write_out(self, folder: str, verbose: bool) -> None:
         (pathlib.Path(folder) / "assets").mkdir()
+
+
+def test_a_version_that_another_export_wrote_meanwhile_stays(
+    model: landmarker.Landmarker, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = tmp_path / "aas" / "1" / "saved_model.pb"
+
+    def answered(*_: object) -> list:
+        theirs.parent.mkdir()
+        theirs.write_bytes(b"theirs")
+        return []
+
+    monkeypatch.setattr(export, "_archive", lambda *_: _Empty())
+    monkeypatch.setattr(verification, "answered", answered)
+    monkeypatch.setattr(verification, "largest", lambda *_: {})
+    with pytest.raises(export.ExportError, match="another export has written"):
+        export.write(model, tmp_path, "aas")
+    assert [path.name for path in theirs.parent.parent.iterdir()] == ["1"]
+    assert theirs.read_bytes() == b"theirs"
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(
+    model: landmarker.Landmarker, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        def write_out(self, folder: str, verbose: bool) -> None:
+            raise tf.errors.ResourceExhaustedError(None, None, f"{folder}/saved_model.pb; No space left on device")
+
+    monkeypatch.setattr(export, "_archive", lambda *_: Full())
+    with pytest.raises(export.ExportError, match=r"cannot be written: .*No space left on device"):
+        export.write(model, tmp_path, "aas")
+    assert not list(tmp_path.iterdir())
 
 
 WRONG = {
