@@ -47,16 +47,30 @@ class Bare:
       folder: of the SavedModel.
       signature: its name.
       requests: inputs by name.
+
+    Raises:
+      ValueError: it has no such signature.
     """
 
     def __init__(self, folder: str, signature: str, requests: Sequence[Inputs]) -> None:
         self._loaded = tf.saved_model.load(folder)  # kept: the signature holds its variables weakly
+        if signature not in self._loaded.signatures:
+            raise ValueError(f"the SavedModel has no signature '{signature}': experiments.export writes such models.")
         self._function = self._loaded.signatures[signature]
         self._requests = [{name: tf.constant(value) for name, value in request.items()} for request in requests]
 
     def all_answers(self) -> list[answers.Arrays]:
-        """Returns what it says to each request."""
-        return [self._call(request) for request in self._requests]
+        """Returns what it says to each request.
+
+        Raises:
+          ValueError: it refuses one: it is another model than the one that the requests are for.
+        """
+        try:
+            return [self._call(request) for request in self._requests]
+        except (tf.errors.OpError, TypeError) as error:
+            raise ValueError(
+                "the SavedModel refuses what the endpoint is asked: give the same model's folder."
+            ) from error
 
     def throughput(self, seconds: float) -> float:
         """Returns calls a second, over at least so many seconds."""

@@ -31,6 +31,12 @@ class Constant(tf.Module):
         tf.debugging.assert_equal(tf.shape(png)[0], tf.shape(pixel_spacing)[0])
         return {name: tf.constant(value) for name, value in ANSWER.items()}
 
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string), tf.TensorSpec((None, 2), tf.float32)])
+    def refuse(self, png: tf.Tensor, pixel_spacing: tf.Tensor) -> dict[str, tf.Tensor]:
+        tf.debugging.assert_equal(tf.shape(png)[0], tf.shape(pixel_spacing)[0])
+        tf.debugging.assert_less(pixel_spacing, 0.0)
+        return {name: tf.constant(value) for name, value in ANSWER.items()}
+
 
 def answering(**changed: Any) -> Callable[[Any, Any], fake_servers.Answer]:
     """Returns a server's answers, every fifth of which is a refusal."""
@@ -57,11 +63,16 @@ WRONG = {
 }
 
 
+OTHERS = {"refuses what the endpoint is asked": "picky", "has no signature 'serve_png'": "unsigned"}
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     place = tmp_path_factory.mktemp("load")
     constant = Constant()
     tf.saved_model.save(constant, str(place / "model"), {"serve_png": constant.serve_png})
+    tf.saved_model.save(constant, str(place / "picky"), {"serve_png": constant.refuse})
+    tf.saved_model.save(constant, str(place / "unsigned"), {"other": constant.serve_png})
     return place
 
 
@@ -76,6 +87,8 @@ def done(place: pathlib.Path, start_many: Callable[[str, list[list[str]]], list[
             name: [f"--endpoint=grpc://127.0.0.1:{fake.port}/films", f"--model={place / 'model'}", *quick]
             for name, fake in (("right", right), ("other", other))
         }
+        for message, name in OTHERS.items():
+            lines[message] = [f"--endpoint=grpc://127.0.0.1:{right.port}/films", f"--model={place / name}", *quick]
         for message, given in WRONG.items():
             lines[message] = [text.format(here=place, model=place / "model") for text in given]
         whole = [[f"--output_dir={place / name}", *line] for name, line in lines.items()]
@@ -102,6 +115,13 @@ def test_what_a_load_test_leaves(place: pathlib.Path, done: Results) -> None:
 def test_answers_that_are_not_the_model_s_are_counted(place: pathlib.Path, done: Results) -> None:
     facts = json.loads((place / "other" / "load.json").read_text())
     assert facts["wrong_answers"] == facts["answers"] > 0
+
+
+@pytest.mark.parametrize("message", OTHERS)
+def test_another_model_than_the_endpoint_s_is_one_line(place: pathlib.Path, done: Results, message: str) -> None:
+    status, _, error = done[message]
+    assert (status, message in error, "Traceback" in error) == (1, True, False), error
+    assert not (place / message).exists()
 
 
 @pytest.mark.parametrize("message", WRONG)
