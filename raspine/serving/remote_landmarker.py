@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raspine import landmarks, measurement, model_identity, records
+from raspine import landmarks, measurement, records
 from raspine.serving import answers, errors, signatures
 from raspine.serving.address import Address
 from raspine.serving.endpoint import Endpoint
+from raspine.serving.served_model import ServedModel
 
 TOLERANCE_MM = 0.01  # a film's pixel is ten times that
 TOLERANCE = 1e-6  # of a distance: float32 on the way, which pixels of metres in a damaged header bring to light
@@ -21,7 +22,7 @@ Film = tuple[NDArray[np.uint16], tuple[float, float] | None]  # canonical pixels
 _FAR = 1e6  # native pixels: no film is that large
 
 
-class RemoteLandmarker:
+class RemoteLandmarker(ServedModel):
     """Finds a schema's landmarks on films by asking an endpoint.
 
     Args:
@@ -30,8 +31,6 @@ class RemoteLandmarker:
       address: of the version that answers.
 
     Attributes:
-      endpoint: which is asked.
-      served_card: what the model says of itself.
       schema: the landmarks and distances.
       identity: name, version and digest of the served model, other thresholds included.
 
@@ -40,27 +39,11 @@ class RemoteLandmarker:
     """
 
     def __init__(self, endpoint: Endpoint, card: Mapping[str, Any], address: Address) -> None:
-        self.endpoint, self.served_card, self._address = endpoint, card, address
+        super().__init__(endpoint, card, address)
         try:
             self.schema = self._served = landmarks.from_dict(card["schema"])
         except (KeyError, ValueError) as error:
             raise errors.bad_answer(f"the card of {address} has no schema: {error}") from error
-        self.identity = model_identity.of_card(card)
-
-    @property
-    def task(self) -> str:
-        """What the model is for."""
-        return str(self.served_card["task"])
-
-    @property
-    def address(self) -> Address:
-        """Of the version that answers."""
-        return self._address
-
-    @property
-    def card(self) -> dict[str, Any]:
-        """What is known of the model's training; free JSON."""
-        return dict(self.served_card.get("card") or {})
 
     def with_schema(self, schema: landmarks.Schema) -> "RemoteLandmarker":
         """Returns the same model with another schema of the same landmarks, other thresholds for example.
@@ -134,10 +117,10 @@ class RemoteLandmarker:
         theirs = {name: float(answer[signatures.millimetres(name)][0]) for name in own}
         for name, value in own.items():
             if not np.isclose(value, theirs[name], rtol=TOLERANCE, atol=TOLERANCE_MM, equal_nan=True):
-                raise self._disagreement(f"{name} is {theirs[name]:.3f} mm there and {value:.3f} mm here")
+                raise self._disagreement("film", f"{name} is {theirs[name]:.3f} mm there and {value:.3f} mm here")
         verdict = signatures.VERDICTS[int(answer[signatures.VERDICT][0])]
         if verdict != measurement.verdict(self._served, own) and not self._is_close(own):
-            raise self._disagreement(f"the verdict is '{verdict}' there")
+            raise self._disagreement("film", f"the verdict is '{verdict}' there")
 
     def _is_close(self, millimetres: Mapping[str, float]) -> bool:
         """Returns whether a distance is so near its threshold that rounding may turn the verdict."""
@@ -145,10 +128,4 @@ class RemoteLandmarker:
             distance.threshold_mm is not None
             and abs(millimetres[distance.name] - distance.threshold_mm) <= TOLERANCE_MM
             for distance in self._served.distances
-        )
-
-    def _disagreement(self, what: str) -> errors.AnswerError:
-        return errors.bad_answer(
-            f"server and client disagree on one film: {what}; the card is not of this model, or the server is damaged",
-            str(self._address),
         )

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raspine import clinical, model_identity, records, risk
-from raspine.inputs import slices
+from raspine import clinical, records, risk
 from raspine.serving import answers, errors, signatures
 from raspine.serving.address import Address
 from raspine.serving.endpoint import Endpoint
+from raspine.serving.served_model import ServedModel
 
 TOLERANCE = 1e-5  # of a risk: float32 on the way
 
 
-class RemoteRiskModel:
+class RemoteRiskModel(ServedModel):
     """Gives the risk of a later deformity by asking an endpoint.
 
     Args:
@@ -24,38 +24,19 @@ class RemoteRiskModel:
       address: of the version that answers.
 
     Attributes:
-      endpoint: which is asked.
-      served_card: what the model says of itself.
       settings: what comes before and after the network.
       threshold: from which risk on a verdict is positive.
-      identity: name, version and digest of the served model.
 
     Raises:
       AnswerError: the card is none of a risk model.
     """
 
     def __init__(self, endpoint: Endpoint, card: Mapping[str, Any], address: Address) -> None:
-        self.endpoint, self.served_card, self._address = endpoint, card, address
+        super().__init__(endpoint, card, address)
         try:
-            self.settings, self.threshold = _settings(card["settings"]), float(card["threshold"])
+            self.settings, self.threshold = risk.Settings.from_dict(card["settings"]), float(card["threshold"])
         except (KeyError, ValueError, TypeError) as error:
             raise errors.bad_answer(f"the card of {address} has no settings: {error}") from error
-        self.identity = model_identity.of_card(card)
-
-    @property
-    def task(self) -> str:
-        """What the model is for."""
-        return str(self.served_card["task"])
-
-    @property
-    def address(self) -> Address:
-        """Of the version that answers."""
-        return self._address
-
-    @property
-    def card(self) -> dict[str, Any]:
-        """What is known of the model's training; free JSON."""
-        return dict(self.served_card.get("card") or {})
 
     def cut(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
         """Returns the middle of uint16 [study, slice, row, column], as the network sees it."""
@@ -137,25 +118,8 @@ class RemoteRiskModel:
         found, logit = float(answer[signatures.RISK][0]), float(answer[signatures.LOGIT][0])
         own = 1 / (1 + np.exp(-np.float64(np.clip(logit, -700, 700))))
         if abs(own - found) > TOLERANCE:
-            raise self._disagreement(f"the risk is {found:.6f} there, and {own:.6f} by its logit")
+            raise self._disagreement("study", f"the risk is {found:.6f} there, and {own:.6f} by its logit")
         verdict = signatures.VERDICTS[int(answer[signatures.VERDICT][0])]
         is_close = abs(found - self.threshold) <= TOLERANCE
         if verdict != risk.verdict(found, self.threshold) and not is_close:
-            raise self._disagreement(f"the verdict is '{verdict}' at a risk of {found:.3f}")
-
-    def _disagreement(self, what: str) -> errors.AnswerError:
-        return errors.bad_answer(
-            f"server and client disagree on one study: {what}; the card is not of this model, or the server is damaged",
-            str(self._address),
-        )
-
-
-def _settings(values: Mapping[str, Any]) -> risk.Settings:
-    return risk.Settings(
-        **{
-            **values,
-            "choice": slices.Choice.from_dict(values["choice"]),
-            "columns": tuple(values["columns"]),
-            "scale": tuple((float(mean), float(deviation)) for mean, deviation in values["scale"]),
-        }
-    )
+            raise self._disagreement("study", f"the verdict is '{verdict}' at a risk of {found:.3f}")
