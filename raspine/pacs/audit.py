@@ -1,6 +1,7 @@
 """The audit log: one JSON line an event in a file of mode 0600; images stand in it as keyed hashes only."""
 
 import datetime
+import errno
 import json
 import os
 import pathlib
@@ -25,6 +26,7 @@ OBJECT_REFUSED, ASSOCIATION_ACCEPTED, ASSOCIATION_REJECTED = NETWORK_EVENTS = (
     "association_rejected",
 )
 MODEL_REPLACED = "model_replaced"
+PARTNER_LOST, PARTNER_BACK = PARTNER_EVENTS = ("partner_lost", "partner_back")
 STARTED, STOPPED = "started", "stopped"
 
 
@@ -40,6 +42,9 @@ class Log:
         Args:
           event: which.
           **facts: nothing that identifies anybody: running numbers, keyed hashes, outcomes.
+
+        Raises:
+          OSError: the disk takes no line.
         """
         when = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": when, "event": event, **facts}, ensure_ascii=True) + "\n"
@@ -47,6 +52,14 @@ class Log:
         with self._lock:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                os.write(descriptor, line.encode())
+                _append(descriptor, line.encode())
             finally:
                 os.close(descriptor)
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """Adds a line as a whole: a disk that is nearly full takes the beginning of one without an error."""
+    before = os.fstat(descriptor).st_size
+    if os.write(descriptor, line) < len(line):
+        os.ftruncate(descriptor, before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

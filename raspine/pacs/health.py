@@ -33,15 +33,25 @@ class Status:
     Attributes:
       checks: what must work, and whether it does.
       facts: what the page shows, in its order.
+      reasons: why what does not work does not, as far as that is known.
     """
 
     checks: Mapping[str, bool]
     facts: Mapping[str, object]
+    reasons: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def is_ready(self) -> bool:
         """Whether everything works."""
         return all(self.checks.values())
+
+    def lost(self) -> dict[str, str]:
+        """Returns what does not work, with the reason."""
+        return {name: _lost(self.reasons.get(name, "")) for name, works in self.checks.items() if not works}
+
+
+def _lost(reason: str) -> str:
+    return f"not reachable: {reason}" if reason else "not reachable"
 
 
 @contextlib.contextmanager
@@ -88,7 +98,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _ready(self) -> tuple[int, str, bytes]:
         found = type(self).status()
-        checks = {name: "ok" if works else "not reachable" for name, works in found.checks.items()}
+        checks = dict.fromkeys(found.checks, "ok") | found.lost()
         return (200 if found.is_ready else 503), _JSON, json.dumps(checks).encode() + b"\n"
 
     def _metrics(self) -> tuple[int, str, bytes]:
@@ -97,8 +107,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _page(self) -> tuple[int, str, bytes]:
         found = type(self).status()
-        bad = ", ".join(name for name, works in found.checks.items() if not works)
-        ready = "Everything it needs can be reached." if not bad else f"Not reachable: {escape(bad)}."
+        bad = "; ".join(f"{name} {why}" for name, why in found.lost().items())
+        ready = escape(bad) or "Everything it needs can be reached."
         rows = "\n".join(
             f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>'
             for name, value in found.facts.items()

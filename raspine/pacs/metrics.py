@@ -41,7 +41,7 @@ class Metrics:
         )
         for partner in PARTNERS:
             self._errors.labels(partner)
-        for event in (*audit.EVENTS, *audit.NETWORK_EVENTS, audit.MODEL_REPLACED):
+        for event in (*audit.EVENTS, *audit.NETWORK_EVENTS, audit.MODEL_REPLACED, *audit.PARTNER_EVENTS):
             self._events.labels(event)
         self.stands(dict.fromkeys(ledger.STATES, 0), 0, 0)
 

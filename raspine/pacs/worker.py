@@ -1,5 +1,6 @@
 """The loop beside an archive: look, make jobs, take each to its end, wait; until it is told to stop."""
 
+import contextlib
 import dataclasses
 import pathlib
 import random
@@ -73,7 +74,7 @@ class Worker:
         self._next_poll = self._paused_until = 0.0
         self._last_greeting = -_IDLE
         self._pauses = 0
-        self._lost: set[str] = set()
+        self._lost: dict[str, str] = {}  # why, by partner
         self._sweep()
 
     def stop(self) -> None:
@@ -132,7 +133,8 @@ class Worker:
             return Status({"database": False}, {})
         checks = {"database": True} | {name: name not in self._lost for name in metrics.PARTNERS}
         jobs = {f"jobs {state}": count for state, count in counts.items()}
-        return Status(checks, {**jobs, "objects in no job yet": arrived, **self._roster.facts()})
+        facts = {**jobs, "objects in no job yet": arrived, **self._roster.facts()}
+        return Status(checks, facts, dict(self._lost))
 
     def _turned(self) -> bool:
         """Does one thing; returns whether there was one. Pauses when a partner or the state folder fails."""
@@ -141,10 +143,10 @@ class Worker:
                 return self._turn()
             return True
         except PauseError as pause:
-            self._pause(pause.partner)
-        except (OSError, sqlite3.Error):  # a full disk, mostly
+            self._pause(pause.partner, str(pause))
+        except (OSError, sqlite3.Error) as error:  # a full disk, mostly
             self.metrics.outage(metrics.STATE)
-            self._pause(metrics.STATE)
+            self._pause(metrics.STATE, f"{getattr(error, 'strerror', None) or error}.")
         return False
 
     def _turn(self) -> bool:
@@ -156,9 +158,9 @@ class Worker:
         if self._poll_seconds and now >= self._next_poll:
             try:
                 self._look()
-            except (OutageError, FailedError):
+            except (OutageError, FailedError) as error:
                 self.metrics.outage(metrics.ARCHIVE)
-                self._pause(metrics.ARCHIVE)
+                self._pause(metrics.ARCHIVE, str(error))
             self._next_poll = time.monotonic() + self._poll_seconds
         if now > self._last_greeting + _IDLE:
             self._greet()
@@ -200,17 +202,25 @@ class Worker:
             self._reached(partner, metrics.STATE)
 
     def _reached(self, *partners: str) -> None:
-        self._lost -= {*partners}
+        for partner in partners:
+            if self._lost.pop(partner, None) is not None:
+                self._tell_of(audit.PARTNER_BACK, partner=partner)
         if not self._lost:
             self._pauses = 0
 
-    def _pause(self, partner: str) -> None:
-        self._lost.add(partner)
+    def _pause(self, partner: str, reason: str) -> None:
+        known, self._lost[partner] = self._lost.get(partner), reason
+        if known != reason:
+            self._tell_of(audit.PARTNER_LOST, partner=partner, reason=reason)
         if time.monotonic() < self._paused_until:
             return  # two partners that are gone are one reason to wait
         self._pauses += 1
         wait = backoff.seconds(self._pauses, self._draw, _PAUSE_FIRST, _PAUSE_LONGEST)
         self._paused_until = time.monotonic() + wait
+
+    def _tell_of(self, event: str, **facts: object) -> None:
+        with contextlib.suppress(OSError):  # the partner may be the disk of the log itself
+            self.tell(event, **facts)
 
     def _wait(self) -> float:
         """Returns for how many seconds there is nothing to do."""

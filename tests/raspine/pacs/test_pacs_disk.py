@@ -36,6 +36,7 @@ def site(tmp_path: pathlib.Path) -> Site:
 def check_waits(site: Site) -> None:
     assert not site.worker._turned()
     assert site.worker.status().checks["state_folder"] is False
+    assert site.worker.status().lost()["state_folder"].startswith("not reachable: ")
     assert (site.jobs.job(1).attempts, site.stored) == (0, [])
 
 
