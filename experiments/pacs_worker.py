@@ -64,23 +64,33 @@ def main(argv: Sequence[str]) -> None:
         raise program.UsageError(f"no arguments beside flags. Received: {argv[1]}.")
     os.umask(0o077)  # whatever is written in the state folder is nobody else's to read
     asked = pacs_flags.request(needs_partners=not (_LIST_DEAD.value or _RETRY_DEAD.value))
-    with _desk(asked.state) as desk:
-        if _LIST_DEAD.value or _RETRY_DEAD.value:
-            print(_dead(desk))
-            return
-        with contextlib.closing(_reader(asked)) as reader:
-            if _DRY_RUN.value:
-                print(_preview(desk, reader, asked))
-            elif _ONCE.value:
-                print(_once(desk, reader, asked))
-            else:
-                print(_forever(desk, reader, asked))
+    try:
+        with _desk(asked.state) as desk:
+            _work(desk, asked)
+    except sqlite3.Error as error:
+        raise program.NothingDone(f"the database in '{asked.state}': {error}.") from error
+
+
+def _work(desk: Desk, asked: pacs_flags.Request) -> None:
+    if _LIST_DEAD.value or _RETRY_DEAD.value:
+        print(_dead(desk))
+        return
+    with contextlib.closing(_reader(asked)) as reader:
+        if _DRY_RUN.value:
+            print(_preview(desk, reader, asked))
+        elif _ONCE.value:
+            print(_once(desk, reader, asked))
+        else:
+            print(_forever(desk, reader, asked))
 
 
 @contextlib.contextmanager
 def _desk(folder: pathlib.Path) -> Iterator[Desk]:
     """Yields the state folder, closed to others."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise program.UsageError(f"--state_dir: '{folder}' cannot be made: {error.strerror}.") from error
     if folder.stat().st_mode & 0o077:
         raise program.UsageError(f"--state_dir: '{folder}' is open to others: it must have mode 0700.")
     with (
@@ -140,8 +150,6 @@ def _once(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
         except PauseError as pause:
             reason = str(pause).removeprefix(f"{pause.partner}: ")
             raise program.NothingDone(f"{pause.partner}: {reason}") from pause
-        except sqlite3.Error as error:
-            raise program.NothingDone(f"the database in '{desk.folder}': {error}.") from error
     return _summary(worker, desk)
 
 
@@ -151,18 +159,31 @@ def _forever(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:
         stack.enter_context(_stopping(worker))
         if asked.health_port is not None:
             place = (asked.health_address, asked.health_port)
-            port = stack.enter_context(health.serving(*place, worker.status, worker.metrics.registry))
+            serving = health.serving(*place, worker.status, worker.metrics.registry)
+            port = stack.enter_context(_listening("health_port", serving))
             print(f"health page: http://{asked.health_address}:{port}/")
         if asked.listening is not None:
             incoming = Incoming(desk.folder, desk.key, asked.bounds.held_bytes)
             hooks = Hooks(worker.jobs.bytes_held, worker.is_full, worker.take, worker.tell)
-            port = stack.enter_context(Receiver(asked.listening, incoming, hooks).listening())
+            receiving = Receiver(asked.listening, incoming, hooks).listening()
+            port = stack.enter_context(_listening("listen_port", receiving))
             print(f"store SCP: {asked.listening.title} on {asked.listening.address}:{port}")
         for kind, one in reader.identities.items():
             print(f"{kind}: model {one.name} {one.version} ({one.variant})")
         print("working; SIGTERM ends it after the job under way.", flush=True)
         worker.run()
     return _summary(worker, desk)
+
+
+@contextlib.contextmanager
+def _listening(flag: str, server: contextlib.AbstractContextManager[int]) -> Iterator[int]:
+    """Yields the port of a server, or says which flag named one that cannot be had."""
+    with contextlib.ExitStack() as stack:
+        try:
+            port = stack.enter_context(server)
+        except OSError as error:
+            raise program.NothingDone(f"--{flag}: {error.strerror}.") from error
+        yield port
 
 
 def _worker(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> Worker:

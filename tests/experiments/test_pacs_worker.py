@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import highdicom
 import numpy as np
@@ -271,14 +272,24 @@ def test_a_second_worker_is_refused(site: Site, start_many: Callable) -> None:
 
 
 def test_an_archive_that_goes_away_and_comes_back_costs_nothing(site: Site, film: Callable) -> None:
-    path = film(6)
+    path, before = film(6), len(events(site))
+
+    def told(event: str, partner: str) -> list[dict[str, Any]]:
+        return [one for one in events(site)[before:] if (one["event"], one.get("partner")) == (event, partner)]
+
     site.archive.stop()
     orthanc.until(SECONDS, lambda: requests.get(f"{site.health}/readyz", timeout=5).status_code == 503)
+    reason = "archive: it cannot be reached (ConnectionError)."
+    assert requests.get(f"{site.health}/readyz", timeout=5).json()["archive"] == f"not reachable: {reason}"
+    assert reason in requests.get(site.health, timeout=5).text
     assert orthanc.send("127.0.0.1", site.dicom_port, "RASPINE", sent(path)) == [0]
-    orthanc.until(SECONDS, lambda: [event["event"] for event in events(site)][-1] == "answered")
+    orthanc.until(SECONDS, told, "partner_lost", "destination")
     site.archive.start()
     check_film(site, path)
     assert not [event for event in events(site) if event["event"] in ("failed", "dead")]
+    assert reason in [one["reason"] for one in told("partner_lost", "archive")]
+    for partner in ("archive", "destination"):
+        orthanc.until(SECONDS, told, "partner_back", partner)
 
 
 def test_sigterm_lets_the_job_under_way_end_and_the_next_run_repeats_nothing(
@@ -435,6 +446,35 @@ def test_an_archive_that_is_not_there_is_told_in_one_line(
     for status, output, errors in start_many("experiments.pacs_worker", lines):
         assert (status, output) == (1, "")
         assert errors == "error: archive: it cannot be reached (ConnectionError).\n"
+
+
+def test_a_damaged_database_is_told_in_one_line(tmp_path: pathlib.Path, start_many: Callable) -> None:
+    state = tmp_path / "state"
+    state.mkdir(0o700)
+    path = state / "jobs.sqlite3"
+    with contextlib.closing(Database(path)) as opened:
+        opened.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    path.write_bytes(path.read_bytes()[:4096].ljust(path.stat().st_size, b"x"))
+    (tmp_path / "file").touch()
+    damaged, in_the_way = start_many(
+        "experiments.pacs_worker", [[f"--state_dir={place}", "--list_dead"] for place in (state, tmp_path / "file")]
+    )
+    assert (damaged[0], damaged[2]) == (1, f"error: the database in '{state}': database disk image is malformed.\n")
+    assert in_the_way[0] == 2
+    assert in_the_way[2] == f"error: --state_dir: '{tmp_path / 'file'}' cannot be made: File exists.\n"
+
+
+def test_a_port_that_is_taken_is_named_by_its_flag(
+    tmp_path: pathlib.Path, model_directory: pathlib.Path, start_many: Callable
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        given = [f"--landmark_model={model_directory}", "--dicomweb_url=https://x/", "--calling_ae_titles=A"]
+        ways = (["--listen_port=0", f"--health_port={port}"], [f"--listen_port={port}"])
+        lines = [[*given, *way, f"--state_dir={tmp_path / str(number)}"] for number, way in enumerate(ways)]
+        health, receiver = start_many("experiments.pacs_worker", lines)
+    assert (health[0], health[2]) == (1, "error: --health_port: Address already in use.\n")
+    assert (receiver[0], receiver[2]) == (1, "error: --listen_port: Address already in use.\n")
 
 
 def test_sigterm_while_models_are_loaded_ends_the_worker_at_once(tmp_path: pathlib.Path) -> None:
