@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 
 MAX_BYTES = 1 << 26  # 100,000 rows of 600 letters
-_SHOWN = 6  # characters of a cell
+_SHOWN = 4  # characters of a cell
 _LISTED = 20  # columns
 _DRIVE = re.compile("[A-Za-z]:")
 

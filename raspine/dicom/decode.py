@@ -103,7 +103,7 @@ def _native(dataset: Dataset, data: bytes, shape: Layout, syntax: UID) -> Stored
     if shape.samples == 3:
         single = _pixels_only(data, shape, syntax, shape.allocated)
         single["PixelData"].VR = dataset["PixelData"].VR
-        return _grey_of_colour(_decode(single), shape, flags)
+        return _grey_of_colour(_masked(_unsigned(_decode(single)), shape, flags), shape)
     big = syntax == ExplicitVRBigEndian
     if shape.allocated == 8:
         swap = big and dataset["PixelData"].VR == "OW" and len(data) % 2 == 0
@@ -133,9 +133,7 @@ def _compressed(data: bytes, shape: Layout, syntax: UID) -> Stored:
     frame = _frame(data, syntax)
     if syntax == RLELossless:
         array = _decode(_pixels_only(encapsulate([frame]), shape, syntax, shape.allocated))
-        if shape.samples == 3:
-            return _grey_of_colour(array, shape)
-        return _masked(array.view(f"u{array.itemsize}"), shape)
+        return _grey_of_colour(_masked(_unsigned(array), shape), shape)
     stream = _checked(frame, shape, syntax)
     if stream.kind == "JPEG" and (stream.process == 3 or stream.bits > 8):
         single = dataclasses.replace(shape, signed=False)
@@ -143,9 +141,7 @@ def _compressed(data: bytes, shape: Layout, syntax: UID) -> Stored:
         decoded = _gdcm(_pixels_only(encapsulate([frame]), single, process, stream.bits))
     else:
         decoded = _decode(_pixels_only(encapsulate([frame]), shape, syntax, stream.bits))
-    if shape.samples == 3:
-        return _grey_of_colour(decoded, shape)
-    return _fitted(decoded, shape, stream.bits, syntax)
+    return _grey_of_colour(_fitted(decoded, shape, stream.bits, syntax), shape)
 
 
 def _frame(data: bytes, syntax: UID) -> bytes:
@@ -286,20 +282,27 @@ def _fitted(decoded: NDArray[np.generic], shape: Layout, bits: int, syntax: UID)
         half = 1 << (shape.stored - 1)
         low, high = (-half, half - 1) if shape.signed else (0, 2 * half - 1)
         decoded = np.clip(decoded, low, high)
-    unsigned = decoded.view(f"u{decoded.itemsize}")
+    unsigned = _unsigned(decoded)
     return _masked(unsigned, dataclasses.replace(shape, allocated=8 * unsigned.itemsize, high=shape.stored - 1))
 
 
-def _grey_of_colour(colour: NDArray[np.generic], shape: Layout, flags: tuple[str, ...] = ()) -> Stored:
-    """Returns one channel of a colour capture whose three channels are equal.
+def _unsigned(decoded: NDArray[np.generic]) -> NDArray[np.generic]:
+    return decoded.view(f"u{decoded.itemsize}")
+
+
+def _grey_of_colour(stored: Stored, shape: Layout) -> Stored:
+    """Returns one channel of a colour capture whose three channels are equal, and what is grey as it is.
 
     Raises:
       FilmError: the channels differ.
     """
-    spread = int((colour.max(axis=-1) - colour.min(axis=-1)).max())
-    if spread > _EQUAL_CHANNELS * ((1 << shape.stored) - 1) // 255:
+    if stored.codes.ndim == 2:
+        return stored
+    spread = int((stored.codes.max(axis=-1) - stored.codes.min(axis=-1)).max())
+    if spread > _EQUAL_CHANNELS * ((1 << stored.bits) - 1) // 255:
         raise header.FilmError(
             f"a film is grey. {header.name('PhotometricInterpretation')} received: "
             f"{header.received(shape.photometric)} with channels that differ by up to {spread}."
         )
-    return Stored(np.ascontiguousarray(colour[..., 1]), shape.stored, False, (*flags, "grey_of_equal_channels"))
+    flags = (*stored.flags, "grey_of_equal_channels")
+    return Stored(np.ascontiguousarray(stored.codes[..., 1]), stored.bits, False, flags)

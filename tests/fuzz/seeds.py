@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import study_shards
 import tensorflow as tf
 from PIL import Image
@@ -322,6 +323,23 @@ SEEDS = {
     ),
     "safetensors, a header longer than the file": Seed(
         "safetensors", lambda: struct.pack("<Q", 1 << 60) + b"{}", "not a readable .safetensors"
+    ),
+    "film, a colour capture of fewer bits stored than it has": Seed(
+        "film",
+        lambda: to_bytes(
+            build_film(
+                np.full((4, 4, 3), 255, "u1"),
+                8,
+                BitsStored=3,
+                HighBit=2,
+                SamplesPerPixel=3,
+                PhotometricInterpretation="RGB",
+                PlanarConfiguration=0,
+            )
+        ),
+    ),
+    "clinical, a number of a patient under age": Seed(
+        "clinical", lambda: b"study_uid,age\n1.2,SECRET\n", "Received: a text of 6 characters"
     ),
     "pth, a name that is not UTF-8": Seed(
         "pth", lambda: _archive("caf\u00e9").replace(b"\xc3\xa9", b"\x80\xa9"), "damaged"

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from tiny_films import build_film, picture, to_bytes
 
-from raspine.dicom import decode, film, layout, parse
+from raspine.dicom import decode, film, layout, parse, pixels
 from raspine.dicom.header import FilmError
 
 DATA = pathlib.Path(__file__).parents[2] / "data" / "dicom"
@@ -176,6 +176,19 @@ def test_colour_capture_with_equal_channels(syntax, planar):
     if syntax == RLE:
         dataset.compress(RLE, generate_instance_uid=False)
     np.testing.assert_array_equal(stored(reread(dataset)), grey)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, RLE])
+def test_bits_beyond_the_stored_ones_of_a_colour_capture_go(syntax):
+    grey = picture(bits=8).astype("u1")
+    colour = np.stack([grey, grey ^ 128, grey ^ 64], axis=-1)
+    dataset = build_film(
+        colour, 8, BitsStored=5, HighBit=4, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0
+    )
+    if syntax == RLE:
+        dataset.compress(RLE, generate_instance_uid=False)
+    np.testing.assert_array_equal(stored(reread(dataset)), grey & 31)
+    assert pixels.displayed(dataset).pixels.shape == grey.shape
 
 
 def test_fragments_of_one_frame_are_joined():
