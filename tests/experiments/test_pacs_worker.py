@@ -20,6 +20,7 @@ import requests
 import study_dicom
 import study_models
 from conftest import ROOT
+from fake_servers import Certificates
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
@@ -362,11 +363,13 @@ def test_given_up_jobs_are_listed_and_opened_again(tmp_path: pathlib.Path, start
 
 def test_the_example_of_the_flags_is_taken_as_it_stands(tmp_path: pathlib.Path, start_many: Callable) -> None:
     example = (ROOT / "experiments/serving/pacs_worker.flags").read_text()
-    for name in ("ca.pem", "pacs.credentials"):
-        (tmp_path / name).touch(0o600)
-        (tmp_path / name).write_text("Bearer token")
+    tls = Certificates(tmp_path / "etc")
+    for made, name in ((tls.certificate("server"), "worker.pem"), (tls.key("server"), "worker.key")):
+        pathlib.Path(made).rename(tls.folder / name)
+    (tls.folder / "pacs.credentials").touch(0o600)
+    (tls.folder / "pacs.credentials").write_text("Bearer token")
     (tmp_path / "flags").write_text(
-        example.replace("/etc/raspine", str(tmp_path)).replace("/var/lib/raspine/pacs", str(tmp_path / "state"))
+        example.replace("/etc/raspine", str(tls.folder)).replace("/var/lib/raspine/pacs", str(tmp_path / "state"))
     )
     ((status, output, errors),) = start_many(
         "experiments.pacs_worker", [[f"--flagfile={tmp_path / 'flags'}", "--list_dead"]]
@@ -401,7 +404,7 @@ WRONG = [
      "--dimse_certificate, --dimse_key, --dimse_ca_file: all of them, or none"),
     (["--landmark_model=.", "--listen_port=0", "--calling_ae_titles=A", "--send_to=PACS@h:104",
       "--dimse_certificate=c", "--dimse_key=k", "--dimse_ca_file=a"], "--dimse_ca_file: no such file: 'c'"),
-    (["--landmark_model=.", "--dicomweb_url=https://x/", "--dimse_certificate=c"], "is for --listen_port and --send_to"),
+    (["--landmark_model=.", "--dicomweb_url=https://x/", "--dimse_certificate=c"], "for --listen_port and --send_to"),
     (["--landmark_model=.", "--dicomweb_url=https://x/", "--max_queue=0"], "max_queue"),
     (["--landmark_endpoint=nowhere", "--dicomweb_url=https://x/"], "--landmark_endpoint: "),
     (["--risk_endpoint=grpc://x/y", "--endpoint_ca_file=nowhere", "--dicomweb_url=https://x/"], "cannot be read"),
