@@ -12,6 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from experiments.serving import served_versions
+from raspine.serving import address
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "experiments" / "serving"
 IMAGE = re.compile(r"[a-z/]+:v?\d+\.\d+\.\d+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?")
@@ -103,6 +104,14 @@ def test_the_models_are_a_list_that_the_server_reads() -> None:
     assert model.model_platform == "tensorflow"
     assert list(model.model_version_policy.specific.versions) == [1]
     assert dict(model.version_labels) == {served_versions.STABLE: 1}
+
+
+def test_the_worker_s_example_asks_for_a_model_that_is_served_and_not_for_its_canary() -> None:
+    config = text_format.Parse((FOLDER / "config" / "models.config").read_text(), ModelServerConfig())
+    given = flags(re.findall(r"^--\S+$", (FOLDER / "pacs_worker.flags").read_text(), re.MULTILINE))
+    asked = address.parse(given["landmark_endpoint"])
+    assert asked.model in [model.name for model in config.model_config_list.config]
+    assert asked.label == served_versions.STABLE
 
 
 def test_batches_are_small_and_never_padded(protos: descriptor_pool.DescriptorPool, compose: dict[str, Any]) -> None:
