@@ -34,7 +34,9 @@ _CA = flags.DEFINE_string("ca_file", "", "Certificates to trust for the archive,
 _CREDENTIALS = flags.DEFINE_string(
     "credentials_file", "", "One line, mode 0600: 'Bearer TOKEN' or 'Basic USER:PASSWORD'; read at every request."
 )
-_HTTP = flags.DEFINE_bool("allow_http", False, "Allow --dicomweb_url without TLS beyond this machine.")
+_HTTP = flags.DEFINE_bool(
+    "allow_http", False, "Allow --dicomweb_url without TLS beyond this machine, without credentials."
+)
 _TIMEOUT = flags.DEFINE_float("archive_seconds", 30.0, "That the archive may be silent.", lower_bound=1)
 _POLL = flags.DEFINE_float("poll_seconds", 10.0, "Between two looks at --dicomweb_url; 0: never.", lower_bound=0)
 _LOOK_BACK = flags.DEFINE_integer("look_back_days", 7, "Oldest Study Date that is looked at; 0: any.", lower_bound=0)
@@ -169,17 +171,26 @@ def _archive() -> Address | None:
     if not _URL.value:
         return None
     try:
-        check_url(_URL.value, _HTTP.value)
-        if _CA.value and not os.path.isfile(_CA.value):
-            raise ValueError(f"--ca_file: no such file: '{_CA.value}'.")
-        if _CREDENTIALS.value:
-            Credentials(_CREDENTIALS.value)
-    except (ValueError, OSError) as error:
+        check_url(_URL.value, _HTTP.value, bool(_CREDENTIALS.value))
+    except ValueError as error:
         raise program.UsageError(f"--dicomweb_url: {error}") from error
+    if _CA.value and not os.path.isfile(_CA.value):
+        raise program.UsageError(f"--ca_file: no such file: '{_CA.value}'.")
+    _check_credentials()
     limits = Limits(
         read_seconds=_TIMEOUT.value, whole_seconds=_JOB_SECONDS.value, max_bytes=int(_OBJECT.value * _MEBIBYTE)
     )
     return Address(_URL.value, _CA.value, _CREDENTIALS.value, _HTTP.value, _PAGE.value, limits)
+
+
+def _check_credentials() -> None:
+    try:
+        if _CREDENTIALS.value:
+            Credentials(_CREDENTIALS.value)
+    except OSError as error:
+        raise program.UsageError(f"--credentials_file: {error.strerror}: '{_CREDENTIALS.value}'.") from error
+    except ValueError as error:
+        raise program.UsageError(f"--credentials_file: {error}") from error
 
 
 def _start(archive: Address | None) -> Start:

@@ -385,8 +385,11 @@ WRONG = [
     (["--landmark_model=.", "--landmark_endpoint=grpc://x/y", "--dicomweb_url=https://x/"], "not both"),
     (["--landmark_model=.", "--dicomweb_url=http://pacs.example/d"], "https is needed"),
     (["--landmark_model=.", "--dicomweb_url=https://u:p@x/"], "without user"),
-    (["--landmark_model=.", "--dicomweb_url=https://x/", "--ca_file=nowhere"], "no such file"),
-    (["--landmark_model=.", "--dicomweb_url=https://x/", "--credentials_file=nowhere"], "No such file"),
+    (["--landmark_model=.", "--dicomweb_url=https://x/", "--ca_file=nowhere"], "error: --ca_file: no such file"),
+    (["--landmark_model=.", "--dicomweb_url=https://x/", "--credentials_file=nowhere"],
+     "error: --credentials_file: No such file or directory: 'nowhere'."),
+    (["--landmark_model=.", "--dicomweb_url=http://pacs.example/d", "--allow_http", "--credentials_file=nowhere"],
+     "would send credentials unencrypted"),
     (["--landmark_model=.", "--dicomweb_url=https://x/", "--poll_seconds=0"], "no way in"),
     (["--landmark_model=.", "--dicomweb_url=https://x/", "--listen_port=0"], "--calling_ae_titles"),
     (
