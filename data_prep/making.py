@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from absl import flags
 
 from data_prep import split
-from raspine import atomic, program, pseudonyms
+from raspine import program, pseudonyms
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", "", "Folder to make; not needed with --dry_run.")
 COUNTS = flags.DEFINE_list("split_counts", [], "Patients in train,validation,test, e.g. 680,140,86.")
@@ -34,14 +34,13 @@ def check_flags(argv: Sequence[str], *needed: flags.FlagHolder[str]) -> None:
     Raises:
       UsageError: they cannot stand there, a flag is missing, or there are arguments beside the flags.
     """
-    if len(argv) > 1:
-        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
+    program.check_flags_alone(argv)
     if missing := [f"--{flag.name}" for flag in needed if not flag.value]:
         raise program.UsageError(f"{' and '.join(missing)} must be given. Try --help.")
     if not OUTPUT_DIR.value and not DRY_RUN.value:
         raise program.UsageError("--output_dir is needed, or --dry_run.")
-    if not DRY_RUN.value and atomic.has_content(OUTPUT_DIR.value):
-        raise program.UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
+    if not DRY_RUN.value:
+        program.check_new_folder(OUTPUT_DIR.value)
     try:
         if PRIVATE_LOG.value:
             pseudonyms.check_private_log(PRIVATE_LOG.value, OUTPUT_DIR.value or None)

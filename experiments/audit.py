@@ -23,8 +23,7 @@ _ONLY = flags.DEFINE_bool("disagreements", False, "Show only what disagrees.")
 
 def main(argv: Sequence[str]) -> None:
     """Prints the table, and writes JSON when asked to."""
-    if len(argv) > 1:
-        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
+    program.check_flags_alone(argv)
     if _JSON.value and pathlib.Path(_JSON.value).is_dir():
         raise program.UsageError(f"--json is a file. Received the folder '{_JSON.value}'.")
     figures = recompute.figures()

@@ -51,8 +51,7 @@ _SMALL = flags.DEFINE_bool("small_networks", False, "Tries the program on small 
 
 def main(argv: Sequence[str]) -> None:
     """Measures what the flags ask for and writes the table."""
-    if len(argv) > 1:
-        raise program.UsageError(f"arguments are given as --flag=value. Received: {' '.join(argv[1:])}.")
+    program.check_flags_alone(argv)
     request = _request()
     folder = pathlib.Path(_OUTPUT_DIR.value)
     steps.claim(folder, _MARKER)

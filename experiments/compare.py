@@ -35,10 +35,8 @@ _CONFIDENCE = flags.DEFINE_float("confidence", 0.95, "Of the intervals.", 0.5, 0
 
 def main(argv: Sequence[str]) -> None:
     """Compares the runs that the flags name."""
-    if len(argv) > 1:
-        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
-    if atomic.has_content(_OUTPUT_DIR.value):
-        raise program.UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
+    program.check_flags_alone(argv)
+    program.check_new_folder(_OUTPUT_DIR.value)
     if len(_RUNS.value) < 2:
         raise program.UsageError(f"--runs takes two folders or more. Received: {len(_RUNS.value)}.")
     found = runs.read(_RUNS.value, _NAMES.value)

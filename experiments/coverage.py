@@ -33,8 +33,7 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of cohorts and resamples.", lower_bound
 
 def main(argv: Sequence[str]) -> None:
     """Runs the study and writes its table."""
-    if len(argv) > 1:
-        raise program.UsageError(f"arguments are given as --flag=value. Received: {' '.join(argv[1:])}.")
+    program.check_flags_alone(argv)
     folder = pathlib.Path(_OUTPUT_DIR.value)
     if folder.exists() and not folder.is_dir():
         raise program.UsageError("--output_dir is a file: name a folder.")

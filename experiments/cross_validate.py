@@ -104,8 +104,7 @@ def _request(argv: Sequence[str]) -> Request:
 
 
 def _check(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise program.UsageError(f"arguments are given as --flag=value. Received: {' '.join(argv[1:])}.")
+    program.check_flags_alone(argv)
     if not pathlib.Path(_DATA.value).is_dir():
         raise program.UsageError(f"--data: no folder '{_DATA.value}'.")
     if not _SPLITS.value or not set(_SPLITS.value) <= set(SPLITS):

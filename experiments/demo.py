@@ -33,8 +33,7 @@ _FLAGFILE = pathlib.Path(__file__).parent / "deformity" / "demo.flags"
 
 def main(argv: Sequence[str]) -> None:
     """Runs the programs one after another as a user would, and prints the figures."""
-    if len(argv) > 1:
-        raise program.UsageError(f"arguments are given as --flag=value. Received: {' '.join(argv[1:])}.")
+    program.check_flags_alone(argv)
     began = time.monotonic()
     folder = pathlib.Path(_OUTPUT_DIR.value)
     steps.claim(folder, _MARKER)

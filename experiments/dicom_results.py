@@ -27,7 +27,6 @@ Exits with 0 when something was written (also when other inputs were refused), 1
 still left), 2 when the flags are wrong. Research use only.
 """
 
-import os
 from collections.abc import Sequence
 
 from absl import flags
@@ -36,24 +35,22 @@ from experiments import (
     endpoints,
     film_objects,
     film_prediction,
-    models,
     object_folder,
     prediction,
+    reading_flags,
     risk_threshold,
     study_objects,
     study_prediction,
 )
-from raspine import atomic, drawing, landmarker, program
+from raspine import atomic, drawing, program
 from raspine.serving.remote import RemoteModel
 
-_MODEL = flags.DEFINE_string("model", "", "Model directory: best/ or last/ of a run; or give --endpoint.")
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to make.", required=True)
 _CARRY_PATIENT = flags.DEFINE_bool(
     "carry_patient", False, "Write the images' patient and study modules into the objects: for their own archive only."
 )
 for _name in film_prediction.MEASURING:
     flags.declare_key_flag(_name)
-for _module in (endpoints, study_prediction, risk_threshold):
+for _module in (reading_flags, endpoints, study_prediction, risk_threshold):
     flags.adopt_module_key_flags(_module)
 
 
@@ -66,16 +63,12 @@ def main(argv: Sequence[str]) -> None:
 
 def _write(paths: Sequence[str], remote: RemoteModel | None) -> str:
     """Writes the objects and returns the closing line."""
-    task = remote.task if remote else models.task(_MODEL.value)
-    is_film = task == landmarker.TASK
-    prediction.refuse_foreign(
-        (*study_prediction.NAMES, *risk_threshold.NAMES) if is_film else film_prediction.NAMES, task
-    )
-    makes = film_objects if is_film else study_objects
+    makes = film_objects if reading_flags.is_for_films(remote) else study_objects
+    output_dir = reading_flags.OUTPUT_DIR.value
     refused: dict[str, str] = {}
-    with atomic.atomic_directory(_OUTPUT_DIR.value) as place:
+    with atomic.atomic_directory(output_dir) as place:
         folder = object_folder.ObjectFolder(place, private=_CARRY_PATIENT.value)
-        for answer in makes.made(_MODEL.value, remote, paths, _CARRY_PATIENT.value):
+        for answer in makes.made(reading_flags.MODEL.value, remote, paths, _CARRY_PATIENT.value):
             if isinstance(answer.objects, str):
                 refused[answer.name] = answer.objects
             else:
@@ -83,28 +76,19 @@ def _write(paths: Sequence[str], remote: RemoteModel | None) -> str:
         folder.close(refused)
     prediction.print_refused(refused)
     if not folder.rows:
-        raise program.NothingDone(f"nothing was written: {len(refused)} refused, see {_OUTPUT_DIR.value}/refused.csv.")
+        raise program.NothingDone(f"nothing was written: {len(refused)} refused, see {output_dir}/refused.csv.")
     count = sum(len(row["objects"]) for row in folder.rows)
     of_what = makes.NOUNS[len(folder.rows) > 1]
     return (
         f"{count} objects of {len(folder.rows)} {of_what} written, {len(refused)} refused: "
-        f"{_OUTPUT_DIR.value} ({drawing.RESEARCH_USE})"
+        f"{output_dir} ({drawing.RESEARCH_USE})"
     )
 
 
 def _check(paths: Sequence[str]) -> None:
-    endpoints.check(bool(_MODEL.value))
-    if not paths:
-        raise program.UsageError("name the films or studies: files or folders after the flags.")
-    for path in paths:
-        if not os.path.exists(path):
-            raise program.UsageError(f"no such file or folder: '{path}'.")
-    if atomic.has_content(_OUTPUT_DIR.value):
-        raise program.UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
+    reading_flags.check(paths, pictures=True)
     if given := [name for name in film_prediction.DRAWING if flags.FLAGS[name].present]:
         raise program.UsageError(f"--{given[0]} is of experiments.predict: a viewer draws these overlays.")
-    film_prediction.check()
-    study_prediction.check(overlays=True, remote=not _MODEL.value)
 
 
 def run() -> None:

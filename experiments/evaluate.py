@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from experiments import film_evaluation, interval_flags, models, requests, risk_threshold, study_evaluation
-from raspine import atomic, landmarker, program
+from raspine import landmarker, program
 
 _MODEL = flags.DEFINE_string("model", None, "Model directory: best/ or last/ of a run.", required=True)
 _DATA = flags.DEFINE_string("data", None, "Data set of data_prep.radiographs or data_prep.mri.", required=True)
@@ -42,10 +42,8 @@ for _module in (film_evaluation, study_evaluation, risk_threshold, interval_flag
 
 def main(argv: Sequence[str]) -> None:
     """Scores the model that the flags name."""
-    if len(argv) > 1:
-        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
-    if atomic.has_content(_OUTPUT_DIR.value):
-        raise program.UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
+    program.check_flags_alone(argv)
+    program.check_new_folder(_OUTPUT_DIR.value)
     film_evaluation.check()
     study_evaluation.check()
     task = models.task(_MODEL.value)

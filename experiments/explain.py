@@ -105,10 +105,8 @@ def main(argv: Sequence[str]) -> None:
 
 def _check_flags(argv: Sequence[str]) -> tuple[dict[str, pathlib.Path], risk_threshold.Fixed | None]:
     """Returns the mask files by study, and the threshold that the flags fix."""
-    if len(argv) > 1:
-        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
-    if atomic.has_content(_OUTPUT_DIR.value):
-        raise program.UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
+    program.check_flags_alone(argv)
+    program.check_new_folder(_OUTPUT_DIR.value)
     if _STUDIES.value and flags.FLAGS["examples"].present:
         raise program.UsageError("--studies names the examples: leave out --examples.")
     if len(set(_STUDIES.value)) < len(_STUDIES.value):

@@ -44,8 +44,7 @@ flags.adopt_module_key_flags(risk_threshold)
 
 def main(argv: Sequence[str]) -> None:
     """Exports the model that the flags name."""
-    if len(argv) > 1:
-        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
+    program.check_flags_alone(argv)
     if _NAME.value and not export.NAME.fullmatch(_NAME.value):
         raise program.UsageError(f"--name is letters, digits, '_' and '-'. Received: '{_NAME.value}'.")
     if os.path.exists(_OUTPUT_DIR.value) and not os.path.isdir(_OUTPUT_DIR.value):

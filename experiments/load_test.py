@@ -55,13 +55,11 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _check_flags(argv: Sequence[str]) -> tuple[int, int]:
-    if len(argv) > 1:
-        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
+    program.check_flags_alone(argv)
     endpoints.check(has_model=False)
     if not (pathlib.Path(_MODEL.value) / "saved_model.pb").is_file():
         raise program.UsageError(f"--model: '{_MODEL.value}' is no SavedModel: experiments.export writes them.")
-    if atomic.has_content(_OUTPUT_DIR.value):
-        raise program.UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
+    program.check_new_folder(_OUTPUT_DIR.value)
     try:
         height, width = (int(value) for value in _SIZE.value)
     except ValueError:

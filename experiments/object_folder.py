@@ -9,6 +9,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.uid import ComprehensiveSRStorage, GrayscaleSoftcopyPresentationStateStorage, SecondaryCaptureImageStorage
 
+from experiments import prediction
 from raspine import atomic, provenance
 from raspine.dicom_results import equipment
 
@@ -61,8 +62,7 @@ class ObjectFolder:
         """
         facts = {**provenance.describe(), "use": equipment.RESEARCH_USE, "inputs": self.rows}
         atomic.write_json(self._place / "index.json", facts)
-        reasons = [{"file": name, "reason": reason} for name, reason in refused.items()]
-        atomic.write_csv(self._place / "refused.csv", reasons, ("file", "reason"))
+        prediction.write_refused(self._place, refused)
 
     def _write(self, number: int, one: Dataset) -> dict[str, str]:
         kind = _KINDS[one.SOPClassUID]

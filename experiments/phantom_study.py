@@ -31,8 +31,7 @@ _SEED = flags.DEFINE_integer("seed", 1, "Of the synthetic patients and the train
 
 def main(argv: Sequence[str]) -> None:
     """Runs the programs one after another, and prints the figures."""
-    if len(argv) > 1:
-        raise program.UsageError(f"arguments are given as --flag=value. Received: {' '.join(argv[1:])}.")
+    program.check_flags_alone(argv)
     began = time.monotonic()
     folder = pathlib.Path(_OUTPUT_DIR.value)
     steps.claim(folder, ".raspine-phantom-study")

@@ -28,24 +28,21 @@ Exits with 0 when something was read (also when others were refused), 1 when not
 still left), 2 when the flags are wrong. Research use only.
 """
 
-import os
 from collections.abc import Sequence
 
 from absl import flags
 
-from experiments import endpoints, film_prediction, models, prediction, risk_threshold, study_prediction
-from raspine import atomic, landmarker, program, pseudonyms
+from experiments import endpoints, film_prediction, prediction, reading_flags, risk_threshold, study_prediction
+from raspine import program, pseudonyms
 from raspine.serving.remote import RemoteModel
 
-_MODEL = flags.DEFINE_string("model", "", "Model directory: best/ or last/ of a run; or give --endpoint.")
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to make.", required=True)
 _BATCH = flags.DEFINE_integer(
     "batch", None, "How many go through the network together: 8 films or 2 studies unless given.", lower_bound=1
 )
 _WORKERS = flags.DEFINE_integer("workers", 2, "Threads that read, and that draw.", lower_bound=1)
 _OVERLAYS = flags.DEFINE_bool("overlays", True, "Draw a picture of each film or study.")
 _PRIVATE_LOG = flags.DEFINE_string("private_log", "", "CSV file to make, mode 0600: which file or study each is.")
-for _module in (endpoints, film_prediction, study_prediction, risk_threshold):
+for _module in (reading_flags, endpoints, film_prediction, study_prediction, risk_threshold):
     flags.adopt_module_key_flags(_module)
 
 # A study is six pictures to a per-slice network, which makes large maps of each.
@@ -60,14 +57,11 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _predict(paths: Sequence[str], remote: RemoteModel | None) -> str:
-    task = remote.task if remote else models.task(_MODEL.value)
-    is_film = task == landmarker.TASK
-    foreign = (*study_prediction.NAMES, *risk_threshold.NAMES) if is_film else film_prediction.NAMES
-    prediction.refuse_foreign(foreign, task)
+    is_film = reading_flags.is_for_films(remote)
     request = prediction.Request(
-        model=_MODEL.value,
+        model=reading_flags.MODEL.value,
         paths=tuple(paths),
-        output_dir=_OUTPUT_DIR.value,
+        output_dir=reading_flags.OUTPUT_DIR.value,
         batch=_BATCH.value or (_FILMS if is_film else _STUDIES),
         workers=_WORKERS.value,
         overlays=_OVERLAYS.value,
@@ -79,21 +73,12 @@ def _predict(paths: Sequence[str], remote: RemoteModel | None) -> str:
 
 def _check_flags(paths: Sequence[str]) -> None:
     """Checks what can be checked before the network is loaded, or a server asked."""
-    endpoints.check(bool(_MODEL.value))
-    if not paths:
-        raise program.UsageError("name the films or studies: files or folders after the flags.")
-    for path in paths:
-        if not os.path.exists(path):
-            raise program.UsageError(f"no such file or folder: '{path}'.")
-    if atomic.has_content(_OUTPUT_DIR.value):
-        raise program.UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
+    reading_flags.check(paths, _OVERLAYS.value)
     try:
         if _PRIVATE_LOG.value:
-            pseudonyms.check_private_log(_PRIVATE_LOG.value, _OUTPUT_DIR.value)
+            pseudonyms.check_private_log(_PRIVATE_LOG.value, reading_flags.OUTPUT_DIR.value)
     except pseudonyms.PrivateLogError as error:
         raise program.UsageError(str(error)) from error
-    film_prediction.check()
-    study_prediction.check(_OVERLAYS.value, remote=not _MODEL.value)
 
 
 def run() -> None:

@@ -107,9 +107,14 @@ def write(
     """
     atomic.write_json(folder / "predictions.json", list(rows))
     atomic.write_csv(folder / "predictions.csv", table, fields)
+    write_refused(folder, refused)
+    atomic.write_json(folder / "run.json", dict(facts))
+
+
+def write_refused(folder: pathlib.Path, refused: Mapping[str, str]) -> None:
+    """Writes refused.csv: why, by the name of the file."""
     reasons = [{"file": name, "reason": reason} for name, reason in refused.items()]
     atomic.write_csv(folder / "refused.csv", reasons, ("file", "reason"))
-    atomic.write_json(folder / "run.json", dict(facts))
 
 
 def print_refused(refused: Mapping[str, str]) -> None:

@@ -36,8 +36,7 @@ _TITLE = flags.DEFINE_string("title", "", "Title of the page; by default what th
 
 def main(argv: Sequence[str]) -> None:
     """Reports the run that the flags name."""
-    if len(argv) > 1:
-        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
+    program.check_flags_alone(argv)
     _check_outputs()
     named = (_TRAINING, _EXPLAINED, _DATA, _CROSS_VALIDATION)
     try:

@@ -66,8 +66,7 @@ def _rank(label: str) -> tuple[int, str]:
 
 
 def _check_flags(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise program.UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
+    program.check_flags_alone(argv)
     if not os.path.isfile(_CONFIG.value):
         raise program.UsageError(f"--config: no file '{_CONFIG.value}'.")
     if not served_versions.NAME.fullmatch(_MODEL.value):

@@ -73,8 +73,7 @@ _GIVEN = ("figure", "expected", "cases", *_OUTCOMES)
 
 def main(argv: Sequence[str]) -> None:
     """Prints the tables that the flags ask for."""
-    if len(argv) > 1:
-        raise program.UsageError(f"arguments are given as --flag=value. Received: {' '.join(argv[1:])}.")
+    program.check_flags_alone(argv)
     plan = _plan()
     needed, given = planned_cases.needed(plan), planned_cases.given(plan)
     print(f"Needed for intervals of {plan.confidence:.4g} (`surely`: enough in 9 of 10 studies)\n")

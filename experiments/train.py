@@ -89,8 +89,7 @@ def _line(error: Any) -> str:
 
 
 def _check(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise program.UsageError(f"arguments are given as --flag=value. Received: {' '.join(argv[1:])}.")
+    program.check_flags_alone(argv)
     if not pathlib.Path(_DATA.value).is_dir():
         raise program.UsageError(f"--data: no folder '{_DATA.value}'.")
     training_flags.check()

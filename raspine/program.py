@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
+from raspine import atomic
+
 DONE = 0
 NOTHING_DONE = 1
 WRONG_FLAGS = 2
@@ -20,6 +22,29 @@ class UsageError(Exception):
 
 class NothingDone(Exception):  # noqa: N818 - it names an outcome
     """Nothing could be done; the program ends with status 1 and the one-line message."""
+
+
+def check_new_folder(path: str) -> None:
+    """Checks the place of a folder that a program makes.
+
+    Raises:
+      UsageError: something other than an empty folder stands there.
+    """
+    if atomic.has_content(path):
+        raise UsageError("the folder of --output_dir exists and is not empty: name another or empty it.")
+
+
+def check_flags_alone(argv: Sequence[str]) -> None:
+    """Checks that a program without arguments got none.
+
+    Args:
+      argv: what is left after flag parsing, the program's name first.
+
+    Raises:
+      UsageError: there is one.
+    """
+    if len(argv) > 1:
+        raise UsageError(f"unexpected argument '{argv[1]}': everything is given by flags.")
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:

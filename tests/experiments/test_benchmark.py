@@ -268,7 +268,7 @@ def test_wrong_flags_end_with_one_line_and_status_2(start_many: Callable, tmp_pa
         (output, "--peers=nowhere/python"): "no file 'nowhere/python'",
         (output, "--rounds=2"): "rounds",
         (output, "--what=input", "--contestants=keras"): "none of keras does input",
-        (output, "extra"): "Received: extra.",
+        (output, "extra"): "unexpected argument",
         (f"--output_dir={tmp_path / 'full'}", "--contestants=raspine"): "holds something else",
     }
     results = start_many("experiments.benchmark", [list(line) for line in lines])

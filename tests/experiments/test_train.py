@@ -31,7 +31,7 @@ def test_wrong_flags_end_with_one_line_and_status_2(
         (data, output, "--logical_cpus=2"): "--logical_cpus is for --strategy=mirrored",
         (data, output, "--reach=3"): "--reach is for a refiner",
         (data, output, "--weights=nowhere.pth"): "no file 'nowhere.pth'",
-        (data, output, "extra"): "Received: extra",
+        (data, output, "extra"): "unexpected argument",
         (data, output, "--depth=50"): "--depth is not for --task=subluxation",
         (data, output, "--task=deformity", "--sigma=1"): "--sigma is not for --task=deformity",
         (data, output, "--task=deformity", "--focal_gamma=1"): "--focal_gamma is for --risk_loss=focal",
