@@ -57,7 +57,9 @@ def uid(dataset: Dataset, keyword: str) -> str:
         raise ResultError(f"{header.name(keyword)} is missing: the image cannot be referenced.")
     value = str(found[0]).strip(" \0")
     if len(found) > 1 or not uids.is_valid(value):
-        raise ResultError(f"{header.name(keyword)} must be one UID of digits and dots, at most 64 characters.")
+        raise ResultError(
+            f"{header.name(keyword)} must be one UID of digits and dots, without leading zeros, at most 64 characters."
+        )
     return value
 
 

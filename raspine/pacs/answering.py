@@ -21,6 +21,8 @@ from raspine.pacs.instances import Instance
 
 _METHOD = "Grad-CAM"
 _NAME = "of this report"  # in the picture, in place of a path
+# That say that a picture is a result; an archive may give a series a description of its own.
+_OF_RESULTS = ("SeriesDescription", "DerivationDescription", "ImageComments")
 
 
 Explain = Callable[[NDArray[np.uint16]], tuple[NDArray[np.uint16], NDArray[np.float32]]]
@@ -95,7 +97,7 @@ def write(objects: Sequence[Dataset], folder: pathlib.Path) -> list[tuple[str, s
 
 
 def _check_foreign(dataset: Dataset) -> None:
-    if header.text(dataset, "SeriesDescription").startswith(equipment.RESEARCH_USE):
+    if any(header.text(dataset, keyword).startswith(equipment.RESEARCH_USE) for keyword in _OF_RESULTS):
         raise RefusedError("a result of this program, not an image to read.")
 
 

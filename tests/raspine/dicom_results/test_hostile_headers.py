@@ -39,7 +39,7 @@ TELLING: list[Case] = [
 REFERENCES: list[Case] = [
     ("StudyInstanceUID", None, "is missing"),
     ("StudyInstanceUID", "", "is missing"),
-    ("SeriesInstanceUID", "1.2.03", "must be one UID"),
+    ("SeriesInstanceUID", "1.2.03", "without leading zeros"),
     ("SOPInstanceUID", "SECRET", "must be one UID"),
     ("SOPInstanceUID", "1." * 33 + "1", "must be one UID"),
     ("SOPInstanceUID", ["1.2", "1.3"], "must be one UID"),

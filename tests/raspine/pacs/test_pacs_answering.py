@@ -33,6 +33,19 @@ def test_a_film_that_is_not_the_one_listed_is_refused(
         answering.film_objects(Nobody(), listed, path)
 
 
+@pytest.mark.parametrize("keyword", ["SeriesDescription", "DerivationDescription", "ImageComments"])
+def test_a_picture_of_its_own_is_refused_whatever_its_series_is_called(
+    tmp_path: pathlib.Path, dicom_writer: Callable, film_pixels: Callable, keyword: str
+) -> None:
+    path = tmp_path / "film.dcm"
+    tags = {"StudyInstanceUID": "1.2", "SeriesDescription": "renamed", keyword: "AI result, research use: explanation"}
+    dicom_writer(path, film_pixels(90, 70, 1), BodyPartExamined="CSPINE", **tags)
+    film = pydicom.dcmread(path)
+    listed = Instance("1.2", "1.2.3", str(film.SOPInstanceUID), str(film.SOPClassUID))
+    with pytest.raises(RefusedError, match=r"^a result of this program, not an image to read\.$"):
+        answering.film_objects(Nobody(), listed, path)
+
+
 def test_a_study_that_is_not_the_one_listed_is_refused(tmp_path: pathlib.Path) -> None:
     files = study_dicom.write(tmp_path, "given", indices=range(3))
     listed = [Instance("1.2.9", "1.2.9.1", f"1.2.9.1.{number}", "1.2.840.10008.5.1.4.1.1.4") for number in range(3)]
