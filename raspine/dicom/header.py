@@ -87,6 +87,16 @@ def number(dataset: Dataset, keyword: str, default: float | None = None) -> floa
     return found[0] if found else default
 
 
+def padding(dataset: Dataset) -> tuple[float, float] | None:
+    """Returns both ends of the values that are padding (PS3.3 C.7.5.1.1.2), as written; None without any."""
+    try:
+        first = number(dataset, "PixelPaddingValue")
+        last = number(dataset, "PixelPaddingRangeLimit", first)
+    except FilmError:
+        return None
+    return None if first is None or last is None else (first, last)
+
+
 def integer(dataset: Dataset, keyword: str, default: int | None = None) -> int:
     """Returns the one value of a tag as an integer.
 

@@ -70,14 +70,9 @@ def _counts(stored: decode.Stored) -> NDArray[np.int64]:
 
 def _padding(dataset: Dataset, values: NDArray[np.int64], shape: layout.Layout) -> NDArray[np.bool_]:
     """Returns which stored values are padding (PS3.3 C.7.5.1.1.2); both ends of a range count."""
-    try:
-        first = header.number(dataset, "PixelPaddingValue")
-        last = header.number(dataset, "PixelPaddingRangeLimit", first)
-    except header.FilmError:
+    if (ends := header.padding(dataset)) is None:
         return np.zeros(values.shape, bool)
-    if first is None or last is None:
-        return np.zeros(values.shape, bool)
-    low, high = sorted(_as_stored(value, shape) for value in (first, last))
+    low, high = sorted(_as_stored(value, shape) for value in ends)
     return (values >= low) & (values <= high)
 
 

@@ -158,12 +158,7 @@ def _units(file: _File, frame: Frame, values: NDArray[np.int64]) -> NDArray[np.f
 
 def _padding(dataset: Dataset, values: NDArray[np.int64], allocated: int) -> NDArray[np.bool_]:
     """Returns which stored values are padding (PS3.3 C.7.5.1.1.2), whichever sign the header wrote them with."""
-    try:
-        first = header.number(dataset, "PixelPaddingValue")
-        last = header.number(dataset, "PixelPaddingRangeLimit", first)
-    except header.FilmError:
+    if (ends := header.padding(dataset)) is None:
         return np.zeros(values.shape, bool)
-    if first is None or last is None:
-        return np.zeros(values.shape, bool)
-    low, high = sorted((int(first), int(last)))
+    low, high = sorted(int(value) for value in ends)
     return (values - low) % (1 << allocated) <= high - low
