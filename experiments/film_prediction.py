@@ -257,8 +257,9 @@ def _closing(rows: Sequence[Mapping[str, Any]], refused: Mapping[str, str], outp
     if not rows:
         raise program.NothingDone(f"no film could be measured: {len(refused)} refused, see {output_dir}/refused.csv.")
     count = collections.Counter(row["verdict"] for row in rows)
+    films = "film" if len(rows) == 1 else "films"
     shown = ", ".join(f"{count[verdict]} {verdict}" for verdict in ("positive", "negative"))
     return (
-        f"{len(rows)} films measured ({shown}, {count['none']} without verdict), {len(refused)} refused: "
+        f"{len(rows)} {films} measured ({shown}, {count['none']} without verdict), {len(refused)} refused: "
         f"{output_dir} ({drawing.RESEARCH_USE})"
     )
