@@ -13,7 +13,8 @@ picture for each MRI study. A model is a directory (--landmark_model, --risk_mod
 
 --state_dir keeps what is done, so that nothing is lost or answered twice, whatever stops the worker; it holds UIDs and
 images under way and is private (mode 0700). Jobs that failed --max_attempts times stand on a list: --list_dead shows
-it, --retry_dead tries them again. A new model answers what is not answered yet; --reprocess has it answer the rest too.
+it, --retry_dead tries them again, --discard_dead refuses them for good and lets their images go. A new model answers
+what is not answered yet; --reprocess has it answer the rest too.
 A served model that is replaced while the worker runs is taken up without a restart, and said in the audit log.
 
 --health_port serves /healthz, /readyz, /metrics (Prometheus) and a page. audit.jsonl in --state_dir has a line for each
@@ -55,6 +56,7 @@ _ONCE = flags.DEFINE_bool("once", False, "Do what there is to do now, then end."
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be taken from --dicomweb_url, then end.")
 _LIST_DEAD = flags.DEFINE_bool("list_dead", False, "List the jobs that were given up, then end.")
 _RETRY_DEAD = flags.DEFINE_bool("retry_dead", False, "Open the jobs that were given up again, then end.")
+_DISCARD_DEAD = flags.DEFINE_bool("discard_dead", False, "Refuse the jobs that were given up for good, then end.")
 flags.adopt_module_key_flags(pacs_flags)
 
 
@@ -63,7 +65,9 @@ def main(argv: Sequence[str]) -> None:
     if argv[1:]:
         raise program.UsageError(f"no arguments beside flags. Received: {argv[1]}.")
     os.umask(0o077)  # whatever is written in the state folder is nobody else's to read
-    asked = pacs_flags.request(needs_partners=not (_LIST_DEAD.value or _RETRY_DEAD.value))
+    if _RETRY_DEAD.value and _DISCARD_DEAD.value:
+        raise program.UsageError("--retry_dead and --discard_dead: one of them.")
+    asked = pacs_flags.request(needs_partners=not _is_of_dead())
     try:
         with _desk(asked.state) as desk:
             _work(desk, asked)
@@ -71,8 +75,12 @@ def main(argv: Sequence[str]) -> None:
         raise program.NothingDone(f"the database in '{asked.state}': {error}.") from error
 
 
+def _is_of_dead() -> bool:
+    return _LIST_DEAD.value or _RETRY_DEAD.value or _DISCARD_DEAD.value
+
+
 def _work(desk: Desk, asked: pacs_flags.Request) -> None:
-    if _LIST_DEAD.value or _RETRY_DEAD.value:
+    if _is_of_dead():
         print(_dead(desk))
         return
     with contextlib.closing(_reader(asked)) as reader:
@@ -110,17 +118,23 @@ def _reader(asked: pacs_flags.Request) -> Reader:
 
 
 def _dead(desk: Desk) -> str:
-    """Lists the dead jobs, opens them again when that is asked for, and returns the last line."""
+    """Lists the dead jobs, opens or refuses them when that is asked for, and returns the last line."""
     jobs = Ledger(desk.database)
     dead = jobs.dead()
     for job in dead:
         print(f"job {job.number} ({job.kind} {desk.key.of(job.subject)}), given up when {job.died_in}: {job.reason}")
-    if not _RETRY_DEAD.value:
-        return f"{len(dead)} jobs were given up; --retry_dead tries them again."
-    count = jobs.retry_dead()
+    if _RETRY_DEAD.value:
+        jobs.retry_dead()
+        line, event = "jobs are open again; the next run of the worker takes them.", audit.RETRIED
+    elif _DISCARD_DEAD.value:
+        for job in dead:
+            jobs.refused(job, job.reason)
+        line, event = "jobs are refused; their images go when the worker starts.", audit.REFUSED
+    else:
+        return f"{len(dead)} jobs were given up; --retry_dead tries them again, --discard_dead refuses them for good."
     for job in dead:
-        desk.log.tell(audit.RETRIED, job=job.number, kind=job.kind, id=desk.key.of(job.subject))
-    return f"{count} jobs are open again; the next run of the worker takes them."
+        desk.log.tell(event, job=job.number, kind=job.kind, id=desk.key.of(job.subject))
+    return f"{len(dead)} {line}"
 
 
 def _preview(desk: Desk, reader: Reader, asked: pacs_flags.Request) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -326,7 +327,9 @@ def test_sigterm_lets_the_job_under_way_end_and_the_next_run_repeats_nothing(
     assert {str(given_up.SOPInstanceUID)} in reports
     left = {path.name for path in site.state.rglob("*") if path.is_file()}
     assert left == {".lock", "audit.jsonl", "jobs.sqlite3", "pseudonym.key"}
-    assert again[1].strip() == "0 jobs were given up; --retry_dead tries them again."
+    assert again[1].strip() == (
+        "0 jobs were given up; --retry_dead tries them again, --discard_dead refuses them for good."
+    )
     # To a worker that did not make it, our picture is a capture that may be a film, until it is read.
     films = len(site.archive.listed("DX")) + 1
     assert f"{films} films and 0 MRI studies would be read, " in preview[1].splitlines()[-1]
@@ -351,14 +354,21 @@ def test_given_up_jobs_are_listed_and_opened_again(tmp_path: pathlib.Path, start
         one = Instance("1.2", "1.2.826.0.1.3680043.8.498.1", "1.2.826.0.1.3680043.8.498.2", "1.2.840")
         (job,) = jobs.add([ledger.Plan(ledger.FILM, "1.2", one.sop, "", "m", (one,))])
         jobs.buried(job, "the images took longer than 1 s.")
+    shutil.copytree(state, tmp_path / "other")
     lines = [[f"--state_dir={state}", flag] for flag in ("--list_dead", "--retry_dead", "--list_dead")]
-    listed, retried, after = start_many("experiments.pacs_worker", lines)
-    assert (listed[0], retried[0], after[0]) == (0, 0, 0)
+    lines += [[f"--state_dir={tmp_path / 'other'}", flag] for flag in ("--discard_dead", "--list_dead")]
+    listed, retried, after, discarded, none = start_many("experiments.pacs_worker", lines)
+    assert {status for status, _, _ in (listed, retried, after, discarded, none)} == {0}
     assert "given up when new: the images took longer than 1 s." in listed[1]
     assert not any(word in listed[1] for word in IDENTIFIERS)
     assert retried[1].splitlines()[-1] == "1 jobs are open again; the next run of the worker takes them."
     assert after[1].startswith("0 jobs")
     assert '"event": "retried"' in (state / "audit.jsonl").read_text()
+    assert discarded[1].splitlines()[-1] == "1 jobs are refused; their images go when the worker starts."
+    assert none[1].startswith("0 jobs")
+    with contextlib.closing(Database(tmp_path / "other" / "jobs.sqlite3")) as opened:
+        assert ledger.Ledger(opened).counts()["refused"] == 1
+        assert ledger.Ledger(opened).files_held() == set()
 
 
 def test_the_example_of_the_flags_is_taken_as_it_stands(tmp_path: pathlib.Path, start_many: Callable) -> None:
@@ -411,6 +421,7 @@ WRONG = [
     (["--landmark_model=.", "--dicomweb_url=https://x/", "--max_queue=0"], "max_queue"),
     (["--landmark_endpoint=nowhere", "--dicomweb_url=https://x/"], "--landmark_endpoint: "),
     (["--risk_endpoint=grpc://x/y", "--endpoint_ca_file=nowhere", "--dicomweb_url=https://x/"], "cannot be read"),
+    (["--retry_dead", "--discard_dead"], "one of them"),
     (["--list_dead", "stray"], "no arguments beside flags"),
 ]  # fmt: skip
 
