@@ -27,6 +27,10 @@ _RISK_MODEL = flags.DEFINE_string("risk_model", "", "Model directory that scores
 _LANDMARK_ENDPOINT = flags.DEFINE_string("landmark_endpoint", "", "Served model that measures films.")
 _RISK_ENDPOINT = flags.DEFINE_string("risk_endpoint", "", "Served model that scores MRI studies.")
 _ENDPOINT_CA = flags.DEFINE_string("endpoint_ca_file", "", "Certificates to trust for the endpoints.")
+_ENDPOINT_CERTIFICATE = flags.DEFINE_string(
+    "endpoint_certificate_file", "", "This worker's certificate (PEM), where the endpoints want one."
+)
+_ENDPOINT_KEY = flags.DEFINE_string("endpoint_key_file", "", "Its key.")
 _ENDPOINT_TOKEN = flags.DEFINE_string("endpoint_token_file", "", "File with the bearer token of the endpoints.")
 
 _URL = flags.DEFINE_string("dicomweb_url", "", "DICOMweb service of the archive.")
@@ -152,7 +156,12 @@ def _check_models() -> None:
 
 def _check_endpoint(holder: flags.FlagHolder[str]) -> None:
     try:
-        options = Options(ca_file=_ENDPOINT_CA.value, token_file=_ENDPOINT_TOKEN.value)
+        options = Options(
+            ca_file=_ENDPOINT_CA.value,
+            certificate_file=_ENDPOINT_CERTIFICATE.value,
+            key_file=_ENDPOINT_KEY.value,
+            token_file=_ENDPOINT_TOKEN.value,
+        )
         options.check(address.parse(holder.value))
     except errors.SettingsError as error:
         raise program.UsageError(f"--{holder.name}: {error.what}") from error
@@ -201,6 +210,8 @@ def _start(archive: Address | None) -> Start:
         landmark_endpoint=_LANDMARK_ENDPOINT.value,
         risk_endpoint=_RISK_ENDPOINT.value,
         endpoint_ca_file=_ENDPOINT_CA.value,
+        endpoint_certificate_file=_ENDPOINT_CERTIFICATE.value,
+        endpoint_key_file=_ENDPOINT_KEY.value,
         endpoint_token_file=_ENDPOINT_TOKEN.value,
         archive=dataclasses.asdict(archive) if archive else None,
         memory_bytes=int(_MEMORY.value * _GIBIBYTE),

@@ -51,7 +51,7 @@ def atomic_directory(
     """
     final = pathlib.Path(path)
     if not replace and has_content(final):
-        raise FileExistsError(f"output folder '{final}' exists and is not empty: name another or empty it.")
+        raise _occupied(final)
     final.parent.mkdir(parents=True, exist_ok=True)
     aside = pathlib.Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
     aside.chmod(0o777 & ~_umask())
@@ -60,7 +60,12 @@ def atomic_directory(
         if durable:
             for file in (*aside.rglob("*"), aside):
                 sync(file)
-        _swap(aside, final, durable)
+        if replace:
+            _swap(aside, final)
+        else:
+            _appear(aside, final)
+        if durable:
+            sync(final.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -104,12 +109,24 @@ def _umask() -> int:
     return mask
 
 
-def _swap(aside: pathlib.Path, final: pathlib.Path, durable: bool) -> None:
+def _occupied(final: pathlib.Path) -> FileExistsError:
+    return FileExistsError(f"output folder '{final}' exists and is not empty: name another or empty it.")
+
+
+def _appear(aside: pathlib.Path, final: pathlib.Path) -> None:
+    """Gives `aside` its name; what another process has put there meanwhile stays."""
+    try:
+        aside.rename(final)
+    except OSError as error:
+        if has_content(final):
+            raise _occupied(final) from error
+        raise
+
+
+def _swap(aside: pathlib.Path, final: pathlib.Path) -> None:
     """Puts `aside` in the place of `final`; the old content stays until the new one stands."""
     if not final.exists():
         aside.rename(final)
-        if durable:
-            sync(final.parent)
         return
     old = pathlib.Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".old", dir=final.parent))
     os.rename(final, old)
@@ -118,6 +135,4 @@ def _swap(aside: pathlib.Path, final: pathlib.Path, durable: bool) -> None:
     except OSError:
         os.rename(old, final)
         raise
-    if durable:
-        sync(final.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -79,7 +79,12 @@ class Models:
             self.explain(blank)
 
     def _endpoint(self, kind: str, text: str, start: Start) -> client.Endpoint:
-        options = client.Options(ca_file=start.endpoint_ca_file, token_file=start.endpoint_token_file)
+        options = client.Options(
+            ca_file=start.endpoint_ca_file,
+            certificate_file=start.endpoint_certificate_file,
+            key_file=start.endpoint_key_file,
+            token_file=start.endpoint_token_file,
+        )
         endpoint = self._endpoints[kind] = client.Endpoint(addresses.parse(text), options)
         return endpoint
 

@@ -52,6 +52,8 @@ class Start:
       landmark_endpoint: of a server, empty for none.
       risk_endpoint: of a server, empty for none.
       endpoint_ca_file: see `raspine.serving.options.Options`.
+      endpoint_certificate_file: the same.
+      endpoint_key_file: the same.
       endpoint_token_file: the same.
       archive: of `archive.Address` as a dictionary; None without one.
       memory_bytes: that the process may have, beside mapped files.
@@ -63,6 +65,8 @@ class Start:
     landmark_endpoint: str = ""
     risk_endpoint: str = ""
     endpoint_ca_file: str = ""
+    endpoint_certificate_file: str = ""
+    endpoint_key_file: str = ""
     endpoint_token_file: str = ""
     archive: dict[str, Any] | None = None
     memory_bytes: int = 8 << 30

@@ -76,12 +76,13 @@ class GrpcTransport:
             ("grpc.initial_reconnect_backoff_ms", 200),
             ("grpc.max_reconnect_backoff_ms", max(milliseconds, 1000)),
         ]
+        target = f"dns:///{address.target}"  # else gRPC takes hosts such as `unix` and `dns` for schemes of its own
         if not address.is_encrypted:
-            return grpc.insecure_channel(address.target, arguments)
+            return grpc.insecure_channel(target, arguments)
         read = {name: content(path, name) if (path := getattr(self._options, name)) else None for name in _PEM}
         try:
             credentials = grpc.ssl_channel_credentials(read["ca_file"], read["key_file"], read["certificate_file"])
-            return grpc.secure_channel(address.target, credentials, arguments)
+            return grpc.secure_channel(target, credentials, arguments)
         except (ValueError, RuntimeError) as error:
             raise errors.wrong_settings(f"the certificates cannot be used: {error}") from error
 

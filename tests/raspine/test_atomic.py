@@ -53,6 +53,21 @@ def test_a_folder_appears_whole_with_the_usual_mode(tmp_path: pathlib.Path) -> N
     assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
 
 
+def test_what_another_process_has_written_meanwhile_stays(tmp_path: pathlib.Path) -> None:
+    target = tmp_path / "out"
+
+    def write() -> None:
+        with atomic.atomic_directory(target) as aside:
+            (aside / "ours").write_text("2")
+            target.mkdir()
+            (target / "theirs").write_text("1")
+
+    with pytest.raises(FileExistsError, match="exists and is not empty"):
+        write()
+    assert names(tmp_path) == ["out"]
+    assert names(target) == ["theirs"]
+
+
 def test_an_empty_folder_gives_way(tmp_path: pathlib.Path) -> None:
     with atomic.atomic_directory(tmp_path / "out") as aside:
         (tmp_path / "out").mkdir()

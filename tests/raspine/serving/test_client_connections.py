@@ -159,6 +159,11 @@ def test_nobody_there_is_said_after_the_retries(form: str) -> None:
     assert str(caught.value).endswith("Is the server running, and ready at this address?")
 
 
+def test_a_host_is_no_scheme_of_grpc() -> None:
+    with pytest.raises(client.EndpointError, match=r"DNS|resol|DEADLINE_EXCEEDED"):
+        ask("grpc://unix:8500/films", client.Options(deadline=3, retries=0))
+
+
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_nobody_waits_for_a_server_beyond_the_deadline(transport: str) -> None:
     late = threading.Event()
