@@ -11,8 +11,10 @@ import types
 import zlib
 from collections.abc import Iterator
 
+import grpc
 import numpy as np
 import pytest
+from fake_servers import Certificates, over_grpc
 
 from raspine.model_identity import ModelIdentity
 from raspine.pacs import ledger, loaded_models, reading_process
@@ -224,6 +226,20 @@ def test_a_server_that_describes_another_model_is_noticed(
     card |= change
     with pytest.raises(UnreadyError, match="another model"):
         models.ping()
+
+
+def test_a_server_is_shown_the_worker_s_certificate(tmp_path: pathlib.Path) -> None:
+    tls = Certificates(tmp_path / "tls")
+    with over_grpc(lambda _, context: context.abort(grpc.StatusCode.INTERNAL, "it came this far"), tls, True) as fake:
+        start = Start(
+            "",
+            landmark_endpoint=f"grpcs://127.0.0.1:{fake.port}/films",
+            endpoint_ca_file=tls.certificate("ca"),
+            endpoint_certificate_file=tls.certificate("client"),
+            endpoint_key_file=tls.key("client"),
+        )
+        with pytest.raises(errors.EndpointError, match="it came this far"):
+            loaded_models.Models(start)
 
 
 @pytest.mark.parametrize(
