@@ -22,7 +22,8 @@ SIDE = 64
 # The files that take longest, begun first so that no worker is left alone with one of them at the end.
 LONGEST = (
     "test_strategies.py", "test_deformity_road.py", "test_landmarks_training.py", "test_deformity_training.py",
-    "test_evaluate_studies.py", "test_explain.py", "test_cross_validate.py", "test_survival.py",
+    "test_pacs_worker.py", "test_exported_answers.py", "test_evaluate_studies.py", "test_explain.py",
+    "test_cross_validate.py", "test_survival.py", "test_pacs_survival.py", "test_predict_endpoint.py",
 )  # fmt: skip
 
 
