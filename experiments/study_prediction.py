@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from experiments import clinical_table, endpoints, models, prediction, risk_threshold
 from raspine import ahead, atomic, clinical, drawing, program, provenance, pseudonyms, study_reading, study_search
+from raspine.dicom import series
 from raspine.dicom.study import Study
 from raspine.explanation import gradcam
 from raspine.risk import RiskModel
@@ -371,7 +372,9 @@ def _closing(results: Results, found: study_search.Found, output_dir: str) -> st
         )
     count = collections.Counter(row["verdict"] for row in results.rows)
     studies = "study" if len(results.rows) == 1 else "studies"
+    elsewhere = sum(bool(series.other_part(row["flags"])) for row in results.rows)
+    of = f", {elsewhere} of another part of the body" if elsewhere else ""
     return (
-        f"{len(results.rows)} {studies} scored ({count['positive']} positive, {count['negative']} negative), "
+        f"{len(results.rows)} {studies} scored ({count['positive']} positive, {count['negative']} negative{of}), "
         f"{len(results.refused)} refused: {output_dir} ({drawing.RESEARCH_USE})"
     )

@@ -238,8 +238,10 @@ def picture(
       name: a pseudonym for the caption, or None for the study's own name.
     """
     reading, row = answer.reading, as_row(answer, name)
+    part = series.other_part(answer.flags)
+    heading = printed.risk_verdict(answer.risk, answer.threshold) + (f" ({part}, not the neck)" if part else "")
     caption = overlay.Caption(
-        heading=printed.risk_verdict(answer.risk, answer.threshold),
+        heading=heading,
         method=method,
         lines=[_printable(line) for line in _caption_lines(answer, row)],
         colour=_COLOURS[answer.verdict],

@@ -33,6 +33,7 @@ ENOUGH_SLICES = 6
 THICKEST_MM = 10.0
 _SHOWN = 3
 _LAST = 1 << 31
+_OUT_OF_DOMAIN = "out_of_domain: "
 _PLANES = ("sagittal", "coronal", "axial")
 
 
@@ -111,7 +112,13 @@ def alike(candidate: Candidate) -> int:
 def domain_flags(candidate: Candidate) -> tuple[str, ...]:
     """Returns ("out_of_domain: LSPINE",) or the like when the header says another part of the body than the neck."""
     part = coverage.region(candidate.stack.series)
-    return () if part in ("", "CSPINE") else (f"out_of_domain: {part}",)
+    return () if part in ("", "CSPINE") else (f"{_OUT_OF_DOMAIN}{part}",)
+
+
+def other_part(flags: Iterable[str]) -> str:
+    """Returns the part of the body that flags say a study is of, such as `LSPINE`; empty when none doubts the neck."""
+    told = (flag.removeprefix(_OUT_OF_DOMAIN) for flag in flags if flag.startswith(_OUT_OF_DOMAIN))
+    return next(told, "")
 
 
 def label(series: Series) -> str:

@@ -16,7 +16,6 @@ from raspine.dicom_results.errors import ResultError
 from raspine.model_identity import ModelIdentity
 
 _PARALLEL = 0.999  # cosine between the normals of images and slices
-_ELSEWHERE = "out_of_domain: "  # of `raspine.dicom.series.domain_flags`
 _SPINE = ("TSPINE", "LSPINE")
 _LEAST = 1e-3  # of a pitch: an image that only touches a slice's interpolation has no weight in it
 
@@ -64,8 +63,8 @@ class ScoredStudy:
     @property
     def body_part(self) -> str:
         """Body Part Examined: the cervical spine, unless the header says another part; '' for one off the spine."""
-        told = [flag.removeprefix(_ELSEWHERE) for flag in self.answer.flags if flag.startswith(_ELSEWHERE)]
-        return next((part for part in told if part in _SPINE), "") if told else concepts.BODY_PART
+        part = series.other_part(self.answer.flags)
+        return concepts.BODY_PART if not part else part if part in _SPINE else ""
 
 
 def of(

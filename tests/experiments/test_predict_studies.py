@@ -103,7 +103,7 @@ def test_studies_are_scored_and_the_others_refused_by_name(place: pathlib.Path, 
     status, out, error = done["plain"]
     assert status == 0, error
     assert out.splitlines()[-1].startswith("6 studies scored (")
-    assert f"), 4 refused: {place / 'plain'} (research use only)" in out.splitlines()[-1]
+    assert f", 1 of another part of the body), 4 refused: {place / 'plain'} (research use only)" in out.splitlines()[-1]
     assert set(predictions(place, "plain")) == {"good", "shared/x-1-00", "shared/y-1-00", "end", "other", "neck.nii.gz"}
     reasons = json.loads((place / "plain" / "run.json").read_text())["refused_studies"]
     reasons = {pathlib.Path(name).name: reason for name, reason in reasons.items()}

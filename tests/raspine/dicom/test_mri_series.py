@@ -41,6 +41,8 @@ def test_the_real_study_gives_its_eleven_t2_sagittal_images():
         "named LSPINE",
     )
     assert series.domain_flags(best) == ("out_of_domain: LSPINE",)
+    assert series.other_part(("clinical_missing", "out_of_domain: LSPINE")) == "LSPINE"
+    assert series.other_part(("clinical_missing",)) == ""
     refused = dict(
         zip([one.stack.series.description for one in ranked[1:]], [one.reasons for one in ranked[1:]], strict=True)
     )
