@@ -141,6 +141,15 @@ class Ledger:
             Instance(job.study, row["series"], row["sop"], row["sop_class"], row["file"], row["size"]) for row in rows
         ]
 
+    def slices(self, study: str) -> set[str]:
+        """Returns the SOP Instance UIDs that the jobs of an MRI study, done or not, were made for."""
+        rows = self.database.rows(
+            "SELECT sop FROM sources JOIN jobs ON jobs.number = sources.job WHERE kind = ? AND subject = ?",
+            STUDY,
+            study,
+        )
+        return {row[0] for row in rows}
+
     def results(self, job: Job) -> list[tuple[str, str]]:
         """Returns SOP Instance UID and file of what a job has made and not yet sent."""
         rows = self.database.rows("SELECT sop, file FROM results WHERE job = ? ORDER BY file", job.number)
@@ -272,7 +281,10 @@ class Ledger:
         with self.database.transaction() as connection:
             self._move(connection, job, state)
             connection.execute("UPDATE jobs SET reason = ? WHERE number = ?", (reason, job.number))
-            connection.execute("DELETE FROM sources WHERE job = ?", (job.number,))
+            if job.kind == STUDY:  # what it was read from stays known, without the files
+                connection.execute("UPDATE sources SET file = '', size = 0 WHERE job = ?", (job.number,))
+            else:
+                connection.execute("DELETE FROM sources WHERE job = ?", (job.number,))
 
 
 def _key(plan: Plan) -> tuple[str, str, str]:

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from raspine.pacs import audit, picking
+from raspine.pacs import audit, ledger, picking
 from raspine.pacs.archive import Listed
 from raspine.pacs.arrivals import Arrivals
 from raspine.pacs.failures import FailedError, OutageError, RefusedError
@@ -16,6 +16,7 @@ from raspine.pacs.ledger import Ledger, Plan
 from raspine.pacs.sightings import Sighting, Sightings
 
 _TOO_MANY = "too many"
+_LATE = "slices came after others of their study had been taken: send the whole study again."
 
 
 class Lister(Protocol):
@@ -129,12 +130,19 @@ class Watcher:
         made = 0
         for instances in self._arrivals.quiet(self._window.quiet_seconds if patient else 0.0):
             plans = picking.plans([one for one in instances if not self._jobs.is_result(one.sop)], self._models)
-            made += self._add(plans)
+            made += self._add([self._whole(plan) for plan in plans])
             self._arrivals.drop(instances)
             for one in instances:
                 if not self._jobs.holds(one.file):
                     (self._state / one.file).unlink(missing_ok=True)
         return made
+
+    def _whole(self, plan: Plan) -> Plan:
+        """Refuses to read slices that came after others of their study: a part of a study has another risk."""
+        before = self._jobs.slices(plan.study) if plan.kind == ledger.STUDY else set()
+        if before <= {one.sop for one in plan.instances}:
+            return plan
+        return picking.refused(plan.study, plan.content, _LATE)
 
     def _look_at(self, archive: Lister, listed: Listed, quiet: float) -> int:
         seen = self._sightings.of(listed.uid)

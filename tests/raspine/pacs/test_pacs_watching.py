@@ -208,6 +208,31 @@ def test_objects_received_become_jobs_once_their_study_is_quiet(case: Case) -> N
     assert [path.exists() for path in files] == [True, True, False]
 
 
+def test_slices_received_after_the_others_are_not_read_without_them(case: Case) -> None:
+    watcher = case.watcher()
+
+    def receive(*numbers: int) -> None:
+        for number in numbers:
+            name = f"{case.now:g}_{number}"
+            (case.folder / name).write_bytes(b"slice")
+            case.arrivals.note(instance("1.2", number, MR, name))
+        case.now += 1
+
+    receive(1, 2, 3)
+    assert watcher.take_arrivals(patient=False) == 1
+    case.jobs.sent(case.jobs.job(1))
+    receive(4, 5)
+    assert watcher.take_arrivals(patient=False) == 1
+    assert case.states() == {"sent": 1, "refused": 1}
+    assert case.jobs.job(2).reason.endswith("send the whole study again.")
+    receive(1, 2, 3, 4, 5)
+    assert watcher.take_arrivals(patient=False) == 1
+    assert len(case.jobs.sources(case.jobs.job(3))) == 5
+    case.jobs.sent(case.jobs.job(3))
+    assert case.jobs.files_held() == set()
+    assert case.jobs.bytes_held() == 0
+
+
 def test_a_film_received_again_is_not_answered_again(case: Case) -> None:
     watcher = case.watcher()
     (case.folder / "a").write_bytes(b"film")
