@@ -523,7 +523,7 @@ def test_flags_are_checked(start_many: Callable, data: pathlib.Path, tmp_path: p
     (tmp_path / "own.flags").write_text("--width=16\n--folds=3\n")
     cases = {
         (task,): "--data",
-        (task, *given, "more"): "Received: more",
+        (task, *given, "more"): "unexpected argument 'more'",
         (task, *given, "--folds=1"): "--folds",
         (task, *given, "--learning_curve=0.5,2"): "--learning_curve are shares above 0 and up to 1",
         (task, *given, "--learning_curve=half"): "Received: half",
