@@ -12,6 +12,8 @@ from pydicom.uid import UID
 
 from raspine.model_identity import ModelIdentity
 
+# Of what objects say of a result. To be raised with every change of it: an archive keeps the first object of a UID.
+CONTENT = 2
 _BITS = 128
 _LONGEST = 64
 _PATTERN = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")
@@ -37,12 +39,12 @@ def of_instance(kind: str, sources: Sequence[str], identity: ModelIdentity, *set
       identity: the model.
       *settings: what shapes the result beside images and model; mostly nothing.
     """
-    return derive("instance", kind, *_of_identity(identity), *sorted(sources), *settings)
+    return derive("instance", str(CONTENT), kind, *_of_identity(identity), *sorted(sources), *settings)
 
 
 def of_series(kind: str, sources: Sequence[str], identity: ModelIdentity, *settings: str) -> UID:
     """Returns the Series Instance UID of a result; see `of_instance`."""
-    return derive("series", kind, *_of_identity(identity), *sorted(sources), *settings)
+    return derive("series", str(CONTENT), kind, *_of_identity(identity), *sorted(sources), *settings)
 
 
 def of_tracking(name: str, sources: Sequence[str]) -> UID:

@@ -28,7 +28,7 @@ RESULTS = (
     ("Specific Character Set (0008,0005)", "`ISO_IR 192` (UTF-8)"),
     (
         "SOP Instance UID (0008,0018)",
-        "`2.25.` and a hash of images, model, settings and kind of object: the same again for the same",
+        "`2.25.` and a hash of images, model, settings, kind and format of object: the same again for the same",
     ),
     ("Study Instance UID (0020,000D)", "of the images"),
     ("Series Instance UID (0020,000E)", "`2.25.` and a hash; a series for each object"),

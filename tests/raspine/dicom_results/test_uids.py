@@ -42,3 +42,12 @@ def test_uids(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "1..2", "1.02", ".1", "1.", "1.a", "1.2 ", "1.2\n", "1." + "2" * 63])
 def test_what_is_no_uid(text: str) -> None:
     assert not uids.is_valid(text)
+
+
+def test_objects_that_say_something_else_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = uids.of_instance("report", ["1.2"], IDENTITY), uids.of_series("report", ["1.2"], IDENTITY)
+    tracking = uids.of_tracking("adi", ["1.2"])
+    monkeypatch.setattr(uids, "CONTENT", uids.CONTENT + 1)
+    after = uids.of_instance("report", ["1.2"], IDENTITY), uids.of_series("report", ["1.2"], IDENTITY)
+    assert not set(before) & set(after)
+    assert uids.of_tracking("adi", ["1.2"]) == tracking
