@@ -83,6 +83,8 @@ def _work(desk: Desk, asked: pacs_flags.Request) -> None:
     if _is_of_dead():
         print(_dead(desk))
         return
+    if asked.archive and (_DRY_RUN.value or _ONCE.value):
+        _reach(Archive(asked.archive))  # before models are loaded, which takes long
     with contextlib.closing(_reader(asked)) as reader:
         if _DRY_RUN.value:
             print(_preview(desk, reader, asked))
@@ -90,6 +92,13 @@ def _work(desk: Desk, asked: pacs_flags.Request) -> None:
             print(_once(desk, reader, asked))
         else:
             print(_forever(desk, reader, asked))
+
+
+def _reach(archive: Archive) -> None:
+    try:
+        archive.ping()
+    except (OutageError, FailedError) as error:
+        raise program.NothingDone(str(error)) from error
 
 
 @contextlib.contextmanager
