@@ -42,8 +42,8 @@ SIGNATURES = "serving_default", "serve_png", "serve_example", "describe", "gradc
 METRICS = "/monitoring/prometheus/metrics", "/metrics"
 PNG_BEGIN = b"\x89PNG\r\n\x1a\n"
 MODEL_URL = re.compile(
-    r"(https?://(?:[\w.-]+|\[[\w:.%]+\])(?::\d{1,5})?)(/v1/models/[\w.-]+)((?:/versions/\d+|/labels/[\w.-]+)?)"
-    r"(?::predict)?/?",
+    r"(https?://(?:[\w.-]+|\[[\w:.%]+\])(?::\d{1,5})?(?:/[\w.~-]+)*?)"  # a proxy may have a path of its own
+    r"(/v1/models/[\w.-]+)((?:/versions/\d+|/labels/[\w.-]+)?)(?::predict)?/?",
     re.ASCII,
 )
 LARGEST_ANSWER = 64 << 20  # bytes

@@ -377,3 +377,9 @@ def test_it_runs_against_the_contract_server(exported: pathlib.Path, capsys: pyt
     assert (status, [name for name, result in results.items() if result == smoke.FAILED]) == (0, [])
     present = {"status", "metadata", "card", "PNG", "columnar form", "spacing unknown", "label stable"}
     assert {results[name] for name in present} == {smoke.OK}
+
+
+@pytest.mark.parametrize("root", ["http://a", "https://[::1]:8501", "https://hospital.example:8443/ai/serving"])
+def test_a_proxy_may_have_a_path_of_its_own(root: str) -> None:
+    endpoint = smoke.Endpoint(f"{root}/v1/models/aas/labels/stable:predict", ssl.create_default_context(), 1.0)
+    assert (endpoint.root, endpoint.model, endpoint.place) == (root, "/v1/models/aas", "/labels/stable")
