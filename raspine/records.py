@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from raspine import features, geometry, quoting
+from raspine import features, geometry, png_chunks, quoting
 from raspine.features import Feature
 from raspine.film_size import MAX_PIXELS
 
@@ -197,7 +197,8 @@ def decode_pixels(encoded: bytes) -> NDArray[np.uint16]:
     height, width = png_size(encoded)
     if height * width > MAX_PIXELS:
         raise ValueError(f"the PNG in the record has {height} x {width} pixels, at most {MAX_PIXELS} are read.")
-    decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    whole = png_chunks.are_whole(encoded)
+    decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED) if whole else None
     if decoded is None or decoded.shape != (height, width):
         raise ValueError("the PNG in the record is damaged.")
     factor = 1 if decoded.dtype == np.uint16 else 257

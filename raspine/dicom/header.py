@@ -10,6 +10,7 @@ from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
+from pydicom.uid import UID
 
 from raspine import quoting
 
@@ -41,6 +42,12 @@ def received(value: object) -> str:
     if isinstance(value, list | tuple | MultiValue):
         value = "\\".join(str(item) for item in value)
     return quoting.received(value)
+
+
+def uid_name(uid: str) -> str:
+    """Returns the name that DICOM gives a UID (PS3.6 A); empty when it gives none, whatever else the text holds."""
+    known = UID(uid)
+    return known.name if str(known) == uid and known.name != uid else ""
 
 
 def values(dataset: Dataset, keyword: str) -> tuple[Any, ...]:

@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import (
-    UID,
     DeflatedExplicitVRLittleEndian,
     EnhancedMRImageStorage,
     ExplicitVRBigEndian,
@@ -172,7 +171,7 @@ def _require_mr(dataset: Dataset) -> None:
     if kind in _CLASSES or (not kind and modality == "MR"):
         return
     # A private class has no name but its UID.
-    known = UID(kind).name if kind and UID(kind).name != kind else "an object of unknown class"
+    known = header.uid_name(kind) or "an object of unknown class"
     raise header.FilmError(f"no MR image: {known}, modality {header.received(modality)}.")
 
 

@@ -1,7 +1,6 @@
 """Whether a DICOM object is a projection radiograph at all, and which of its header's remarks matter."""
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 
 from raspine.dicom import header
 
@@ -56,5 +55,5 @@ def _is_private(sop_class: str) -> bool:
 
 
 def _title(sop_class: str) -> str:
-    name = UID(sop_class).name
-    return f"'{name}'" if name != sop_class else f"unknown, {header.received(sop_class)}"
+    name = header.uid_name(sop_class)
+    return f"'{name}'" if name else f"unknown, {header.received(sop_class)}"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from raspine import film_size
+from raspine import film_size, png_chunks
 from raspine.dicom import codestream, header
 
 FLAG_EXIF = "exif_orientation_ignored"
@@ -82,7 +82,8 @@ def _is_deep_colour(data: bytes) -> bool:
 
 
 def _deep(data: bytes) -> NDArray[np.generic]:
-    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    whole = png_chunks.are_whole(data)
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if whole else None
     if array is None:
         raise header.FilmError("the PNG file is damaged or truncated: it cannot be decoded.")
     return np.asarray(array)

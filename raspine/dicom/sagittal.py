@@ -15,6 +15,7 @@ FLAG_NOT_ACQUIRED_SAGITTAL = "not_acquired_sagittal"
 OBLIQUE_DEGREES = 10.0
 MIN_SLICES = 2
 MAX_VOXELS = 100_000_000  # 200 slices of 700 x 700; 8 s and 1.5 GiB
+SIDES_MM = (0.01, 100.0)  # of a voxel: far beyond what scanners make, and numbers stay numbers
 _THICK = 1.5  # times the other spacings: an in-plane axis so coarse lies across the slices as acquired
 
 Array = NDArray[np.float64]
@@ -72,7 +73,8 @@ def canonical(voxels: NDArray[np.float32], affine: Array, flags: tuple[str, ...]
       flags: of the volume so far.
 
     Raises:
-      VolumeError: a value is not finite, the affine cannot be inverted, or there are fewer than two slices.
+      VolumeError: a value is not finite, the affine cannot be inverted, a voxel is larger or smaller than SIDES_MM,
+        or there are fewer than two slices.
     """
     _check(voxels, affine)
     permutation = _permutation(affine)
@@ -116,6 +118,10 @@ def _check(voxels: NDArray[np.float32], affine: Array) -> None:
         raise VolumeError(f"a volume has three dimensions. Received: {voxels.ndim}.")
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise VolumeError("the volume's spacing and orientation must be finite and span three dimensions.")
+    sides = np.linalg.norm(affine[:3, :3], axis=0)
+    if sides.min() < SIDES_MM[0] or sides.max() > SIDES_MM[1]:
+        received = " x ".join(f"{side:.4g}" for side in sides)
+        raise VolumeError(f"a voxel is {SIDES_MM[0]:g} to {SIDES_MM[1]:g} mm on each side. Received: {received} mm.")
     wrong = voxels.size - int(np.isfinite(voxels).sum())
     if wrong:
         raise VolumeError(f"voxels must be finite numbers. Received: {wrong} of {voxels.size} that are not.")

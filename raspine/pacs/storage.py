@@ -3,7 +3,6 @@
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
-    UID,
     ComprehensiveSRStorage,
     ComputedRadiographyImageStorage,
     DeflatedExplicitVRLittleEndian,
@@ -29,6 +28,8 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
     XRayRadiofluoroscopicImageStorage,
 )
+
+from raspine.dicom import header
 
 FILMS = (
     ComputedRadiographyImageStorage,
@@ -70,5 +71,4 @@ SYNTAXES = (
 
 def title(sop_class: str) -> str:
     """Returns the name of a SOP class, or words for one that nobody knows."""
-    uid = UID(sop_class)
-    return uid.name if uid.name != sop_class else "objects of an unknown class"
+    return header.uid_name(sop_class) or "objects of an unknown class"

@@ -239,6 +239,11 @@ SEEDS = {
     ),
     "study record, no pictures": Seed("study_record", lambda: _pictures(), "pictures of one size. Received: 0"),
     "study record, an empty picture": Seed("study_record", lambda: _pictures(b""), "a grey PNG"),
+    "study record, a part of a picture that says that it has 4 GiB": Seed(
+        "study_record",
+        lambda: _pictures(_tiny_png(), _tiny_png()[:33] + struct.pack(">I4s", 4_294_966_179, b"IDAT") + bytes(99)),
+        "the PNG in the record is damaged",
+    ),
     "study record, pictures of two sizes": Seed(
         "study_record", lambda: _pictures(_tiny_png(), _png(1, 1, b"\0\0")), "pictures of one size. Received: 2"
     ),
@@ -299,6 +304,11 @@ SEEDS = {
     ),
     "volume, impossible dimensions": Seed(
         "nifti", lambda: _volume(lambda data: data.__setitem__(slice(40, 44), struct.pack("<2h", 3, -1))), "impossible"
+    ),
+    "volume, a voxel as wide as a galaxy": Seed(
+        "nifti",
+        lambda: _volume(lambda data: data.__setitem__(slice(80, 84), struct.pack("<f", 1e30))),
+        "a voxel is 0.01 to 100 mm on each side",
     ),
     "volume, a gzip bomb": Seed("nifti", lambda: gzip.compress(bytes(1 << 24), 9, mtime=0), "not a NIfTI file"),
     # Models and weights.

@@ -10,7 +10,7 @@ from mri_headers import save
 from pydicom.dataset import Dataset
 from tiny_films import build_film, to_bytes
 
-from raspine.dicom import film, header, mr_object, parse
+from raspine.dicom import film, header, mr_object, parse, radiograph
 from raspine.dicom.header import FilmError
 
 
@@ -85,6 +85,21 @@ def table(first: float) -> Dataset:
     item.add_new("LUTDescriptor", "FD", [2.0, float(first), 16.0])
     item.add_new("LUTData", "US", [0, 65535])
     return item
+
+
+@pytest.mark.parametrize(("uid", "name"), [
+    ("1.2.840.10008.5.1.4.1.1.4", "MR Image Storage"), ("1.2.840.10008.5.1.4.1.1.4 ", ""), ("1.2.3", ""), ("", ""),
+    ("1.2.840.10008.5.1.4.1.1.1.1\0\x10\0\x10\0PN\x0c\0Secret^Name ", ""),
+])  # fmt: skip
+def test_only_a_uid_that_is_known_has_a_name(uid: str, name: str) -> None:
+    assert header.uid_name(uid) == name
+
+
+def test_a_uid_that_runs_on_into_a_name_is_not_told() -> None:
+    found = Dataset()
+    found.add_new("SOPClassUID", "LO", "1.2.840.10008.5.1.4.1.1.1.1\0\x10\0\x10\0PN\x0c\0Secret^Name ")
+    with pytest.raises(FilmError, match=r"unknown, '1\.2\.840\.10008\.5\.1\.4\.1\.1\.1\.1';"):
+        radiograph.check(found)
 
 
 def test_a_rescale_beyond_floating_point_is_refused() -> None:
