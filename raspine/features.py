@@ -52,6 +52,22 @@ def specification(features: Iterable[Feature], length: int) -> dict[str, Any]:
     return {feature.key: _specification(feature, length) for feature in features}
 
 
+def sound(serialized: tf.Tensor) -> tf.Tensor:
+    """Returns string [...]: tf.Examples as they are, each taken and written anew by protobuf's own parser.
+
+    TensorFlow's faster one (2.21) reads beyond a text whose length is said to be 2 GiB or more, and the process ends.
+
+    Args:
+      serialized: string [...], any shape, at least one.
+
+    Raises:
+      tf.errors.DataLossError: one is no tf.Example.
+    """
+    flat = tf.reshape(serialized, [-1])
+    sizes, values = tf.io.decode_proto(flat, "tensorflow.Example", ["features"], [tf.string], sanitize=True)
+    return tf.reshape(tf.io.encode_proto(sizes, values, ["features"], "tensorflow.Example"), tf.shape(serialized))
+
+
 def values_of(features: Iterable[Feature], serialized: bytes) -> dict[str, list[Any]]:
     """Returns the values of every entry by key; an entry that is not there is empty, texts are bytes.
 

@@ -260,8 +260,10 @@ def parse(serialized: tf.Tensor, num_landmarks: int) -> dict[str, tf.Tensor]:
 
     Raises:
       tf.errors.InvalidArgumentError: a feature is missing, of another version or number of landmarks.
+      tf.errors.DataLossError: it is no tf.Example.
     """
-    parsed = tf.io.parse_single_example(serialized, features.specification(FILM_FEATURES, num_landmarks))
+    specification = features.specification(FILM_FEATURES, num_landmarks)
+    parsed = tf.io.parse_single_example(features.sound(serialized), specification)
     parsed[FLAGS] = tf.strings.reduce_join(parsed[FLAGS].values, separator=",")
     message = f"This raspine reads film records of version {VERSION}; write them again with data_prep.radiographs."
     with tf.control_dependencies([tf.debugging.assert_equal(parsed[RECORD_VERSION], np.int64(VERSION), message)]):
@@ -281,7 +283,8 @@ def parse_annotators(serialized: tf.Tensor, num_landmarks: int) -> tuple[tf.Tens
       names: string [annotator].
       points: float32 [annotator, landmark, 2], native canonical pixels (x, y); NaN where not visible.
     """
-    parsed = tf.io.parse_single_example(serialized, features.specification(ANNOTATOR_FEATURES, num_landmarks))
+    specification = features.specification(ANNOTATOR_FEATURES, num_landmarks)
+    parsed = tf.io.parse_single_example(features.sound(serialized), specification)
     points = tf.reshape(parsed[ANNOTATOR_POINTS].values, [-1, num_landmarks, 2])
     return parsed[ANNOTATORS].values, points
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from raspine import records
+from raspine import features, records
 from raspine.evaluation import keypoints
 from raspine.inputs import films, framing
 from raspine.landmarker import Landmarker
@@ -79,7 +79,7 @@ def annotated(files: Sequence[str], names: Sequence[str], num_landmarks: int) ->
     result: dict[str, keypoints.Array] = {}
     for serialized in tf.data.TFRecordDataset(list(files)):
         feature = {records.ID: tf.io.FixedLenFeature((), tf.string)}
-        film = tf.io.parse_single_example(serialized, feature)[records.ID].numpy().decode()
+        film = tf.io.parse_single_example(features.sound(serialized), feature)[records.ID].numpy().decode()
         annotators, points = records.parse_annotators(serialized, num_landmarks)
         for name, places in zip(_texts(annotators.numpy()), points.numpy(), strict=True):
             result.setdefault(name, np.full((len(names), num_landmarks, 2), np.nan))[row[film]] = places

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from raspine import risk, study_records
+from raspine import features, risk, study_records
 from raspine.inputs import studies
 
 ROW_FIELDS = ("study", "patient", "outcome", "risk", "verdict", "rater1", "rater2", "consensus", "flags")
@@ -124,5 +124,5 @@ def records_of(files: Sequence[str], names: Collection[str]) -> Iterator[study_r
     """
     feature = {study_records.ID: tf.io.FixedLenFeature((), tf.string)}
     for serialized in tf.data.TFRecordDataset(list(files)).as_numpy_iterator():
-        if tf.io.parse_single_example(serialized, feature)[study_records.ID].numpy().decode() in names:
+        if tf.io.parse_single_example(features.sound(serialized), feature)[study_records.ID].numpy().decode() in names:
             yield study_records.from_serialized(serialized)

@@ -134,7 +134,7 @@ def _records(model: RiskModel, examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tenso
     """Returns slices and clinical values of string [study]: serialized tf.Example of `raspine.study_records`."""
     with tf.control_dependencies(graph_checks.same_batch(**{signatures.EXAMPLES: examples})):
         specification = features.specification(_FEATURES, model.settings.choice.count)
-        found = tf.io.parse_example(tf.identity(examples), specification)
+        found = tf.io.parse_example(features.sound(examples), specification)
     kind, version = found[study_records.RECORD_KIND], found[study_records.RECORD_VERSION]
     told = f"a study's record is of version {study_records.VERSION}."
     checks = [

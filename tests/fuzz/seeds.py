@@ -237,6 +237,11 @@ SEEDS = {
     "film record, a picture of 4 gigapixels": Seed(
         "film_record", lambda: _film_record("image/encoded", _png(65_535, 65_535)), "at most 80000000 are read"
     ),
+    "film record, a text that says that it has 27 GiB": Seed(
+        "film_record",
+        lambda: _sound("film_record", "film").replace(b"\n\x08geometry", b"\n\xff\xff\xff\xffmetry"),
+        "Not a tf.Example",
+    ),
     "study record, no pictures": Seed("study_record", lambda: _pictures(), "pictures of one size. Received: 0"),
     "study record, an empty picture": Seed("study_record", lambda: _pictures(b""), "a grey PNG"),
     "study record, a part of a picture that says that it has 4 GiB": Seed(

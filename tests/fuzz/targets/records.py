@@ -69,7 +69,11 @@ def _in_graph(read: object) -> None:
     """Reads as the input pipeline does: TensorFlow's own error is the documented one there."""
     try:
         read()  # type: ignore[operator]
-    except (tf.errors.InvalidArgumentError, UnicodeDecodeError):  # its message quotes bytes that are no text
+    except (
+        tf.errors.InvalidArgumentError,
+        tf.errors.DataLossError,
+        UnicodeDecodeError,
+    ):  # its message quotes bytes that are no text
         return
 
 
