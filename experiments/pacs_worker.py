@@ -62,8 +62,7 @@ flags.adopt_module_key_flags(pacs_flags)
 
 def main(argv: Sequence[str]) -> None:
     """Works as the flags say."""
-    if argv[1:]:
-        raise program.UsageError(f"no arguments beside flags. Received: {argv[1]}.")
+    program.check_flags_alone(argv)
     os.umask(0o077)  # whatever is written in the state folder is nobody else's to read
     if _RETRY_DEAD.value and _DISCARD_DEAD.value:
         raise program.UsageError("--retry_dead and --discard_dead: one of them.")

@@ -42,30 +42,22 @@ def serialize(features: Iterable[Feature], values: Mapping[str, Any]) -> bytes:
     return example.SerializeToString(deterministic=True)
 
 
-def specification(features: Iterable[Feature], length: int) -> dict[str, Any]:
-    """Returns what tf.io.parse_single_example needs to read the entries.
+def parse(features: Iterable[Feature], serialized: tf.Tensor, length: int = 0) -> dict[str, Any]:
+    """Returns entries of one tf.Example or of a batch by key, as tf.io.parse_example does; eagerly and in a graph.
 
     Args:
       features: the entries to read.
+      serialized: string [] or [batch], at least one.
       length: what -1 stands for in their shapes.
-    """
-    return {feature.key: _specification(feature, length) for feature in features}
-
-
-def sound(serialized: tf.Tensor) -> tf.Tensor:
-    """Returns string [...]: tf.Examples as they are, each taken and written anew by protobuf's own parser.
-
-    TensorFlow's faster one (2.21) reads beyond a text whose length is said to be 2 GiB or more, and the process ends.
-
-    Args:
-      serialized: string [...], any shape, at least one.
 
     Raises:
-      tf.errors.DataLossError: one is no tf.Example.
+      tf.errors.DataLossError: it is no tf.Example.
+      tf.errors.InvalidArgumentError: an entry is missing, or of another type or number of values.
     """
-    flat = tf.reshape(serialized, [-1])
-    sizes, values = tf.io.decode_proto(flat, "tensorflow.Example", ["features"], [tf.string], sanitize=True)
-    return tf.reshape(tf.io.encode_proto(sizes, values, ["features"], "tensorflow.Example"), tf.shape(serialized))
+    serialized = tf.convert_to_tensor(serialized)
+    specification = {feature.key: _specification(feature, length) for feature in features}
+    read = tf.io.parse_example if serialized.shape.rank else tf.io.parse_single_example
+    return read(_sound(serialized), specification)
 
 
 def values_of(features: Iterable[Feature], serialized: bytes) -> dict[str, list[Any]]:
@@ -96,6 +88,17 @@ def check_counts(features: Iterable[Feature], values: Mapping[str, Sized]) -> No
 def texts(values: Iterable[Any]) -> list[Any]:
     """Returns the values with bytes turned into text; bytes that are no UTF-8 become replacement characters."""
     return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
+
+
+def _sound(serialized: tf.Tensor) -> tf.Tensor:
+    """Returns tf.Examples as they are, each taken and written anew by protobuf's own parser.
+
+    TensorFlow's faster one (2.21) reads beyond a text whose length is said to be 2 GiB or more, and the process ends.
+    """
+    # The identity keeps control edges, such as checks that come first: TensorFlow drops them with an idle reshape.
+    flat = tf.reshape(tf.identity(serialized), [-1])
+    sizes, values = tf.io.decode_proto(flat, "tensorflow.Example", ["features"], [tf.string], sanitize=True)
+    return tf.reshape(tf.io.encode_proto(sizes, values, ["features"], "tensorflow.Example"), tf.shape(serialized))
 
 
 def _specification(feature: Feature, length: int) -> Any:

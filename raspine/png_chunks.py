@@ -1,8 +1,19 @@
 """Whether a PNG holds what it says, before a decoder believes it."""
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _AROUND = 12  # bytes of length, type and checksum (PNG specification, 5.3)
 _MOST = 1 << 17  # chunks; encoders put 8 KiB and more into each
+
+
+def decoded(encoded: bytes) -> NDArray[np.generic] | None:
+    """Returns what OpenCV makes of a PNG, its depth and channels as they are; None when it is damaged."""
+    if not are_whole(encoded):
+        return None
+    return cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 def are_whole(encoded: bytes) -> bool:

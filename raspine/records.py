@@ -197,8 +197,7 @@ def decode_pixels(encoded: bytes) -> NDArray[np.uint16]:
     height, width = png_size(encoded)
     if height * width > MAX_PIXELS:
         raise ValueError(f"the PNG in the record has {height} x {width} pixels, at most {MAX_PIXELS} are read.")
-    whole = png_chunks.are_whole(encoded)
-    decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED) if whole else None
+    decoded = png_chunks.decoded(encoded)
     if decoded is None or decoded.shape != (height, width):
         raise ValueError("the PNG in the record is damaged.")
     factor = 1 if decoded.dtype == np.uint16 else 257
@@ -262,8 +261,7 @@ def parse(serialized: tf.Tensor, num_landmarks: int) -> dict[str, tf.Tensor]:
       tf.errors.InvalidArgumentError: a feature is missing, of another version or number of landmarks.
       tf.errors.DataLossError: it is no tf.Example.
     """
-    specification = features.specification(FILM_FEATURES, num_landmarks)
-    parsed = tf.io.parse_single_example(features.sound(serialized), specification)
+    parsed = features.parse(FILM_FEATURES, serialized, num_landmarks)
     parsed[FLAGS] = tf.strings.reduce_join(parsed[FLAGS].values, separator=",")
     message = f"This raspine reads film records of version {VERSION}; write them again with data_prep.radiographs."
     with tf.control_dependencies([tf.debugging.assert_equal(parsed[RECORD_VERSION], np.int64(VERSION), message)]):
@@ -283,8 +281,7 @@ def parse_annotators(serialized: tf.Tensor, num_landmarks: int) -> tuple[tf.Tens
       names: string [annotator].
       points: float32 [annotator, landmark, 2], native canonical pixels (x, y); NaN where not visible.
     """
-    specification = features.specification(ANNOTATOR_FEATURES, num_landmarks)
-    parsed = tf.io.parse_single_example(features.sound(serialized), specification)
+    parsed = features.parse(ANNOTATOR_FEATURES, serialized, num_landmarks)
     points = tf.reshape(parsed[ANNOTATOR_POINTS].values, [-1, num_landmarks, 2])
     return parsed[ANNOTATORS].values, points
 

@@ -169,7 +169,7 @@ def parse(serialized: tf.Tensor, count: int = 6) -> dict[str, tf.Tensor]:
       tf.errors.InvalidArgumentError: a feature is missing, of another version or number of slices.
       tf.errors.DataLossError: it is no tf.Example.
     """
-    parsed = tf.io.parse_single_example(features.sound(serialized), features.specification(STUDY_FEATURES, count))
+    parsed = features.parse(STUDY_FEATURES, serialized, count)
     parsed[FLAGS] = tf.strings.reduce_join(parsed[FLAGS].values, separator=",")
     message = f"This raspine reads study records of version {VERSION}; write them again with data_prep.mri."
     with tf.control_dependencies([tf.debugging.assert_equal(parsed[RECORD_VERSION], np.int64(VERSION), message)]):

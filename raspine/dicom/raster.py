@@ -4,7 +4,6 @@ import dataclasses
 import io
 import warnings
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -82,11 +81,10 @@ def _is_deep_colour(data: bytes) -> bool:
 
 
 def _deep(data: bytes) -> NDArray[np.generic]:
-    whole = png_chunks.are_whole(data)
-    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if whole else None
+    array = png_chunks.decoded(data)
     if array is None:
         raise header.FilmError("the PNG file is damaged or truncated: it cannot be decoded.")
-    return np.asarray(array)
+    return array
 
 
 def _grey(pixels: NDArray[np.generic]) -> NDArray[np.generic]:

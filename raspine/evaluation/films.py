@@ -14,6 +14,7 @@ from raspine.evaluation import keypoints
 from raspine.inputs import films, framing
 from raspine.landmarker import Landmarker
 
+_ID = [feature for feature in records.FILM_FEATURES if feature.key == records.ID]
 _KEPT = (records.ID, records.PATIENT, records.POSITION, records.POINTS, records.SPACING, records.NATIVE_SIZE)
 
 
@@ -78,8 +79,7 @@ def annotated(files: Sequence[str], names: Sequence[str], num_landmarks: int) ->
     row = {name: number for number, name in enumerate(names)}
     result: dict[str, keypoints.Array] = {}
     for serialized in tf.data.TFRecordDataset(list(files)):
-        feature = {records.ID: tf.io.FixedLenFeature((), tf.string)}
-        film = tf.io.parse_single_example(features.sound(serialized), feature)[records.ID].numpy().decode()
+        film = features.parse(_ID, serialized)[records.ID].numpy().decode()
         annotators, points = records.parse_annotators(serialized, num_landmarks)
         for name, places in zip(_texts(annotators.numpy()), points.numpy(), strict=True):
             result.setdefault(name, np.full((len(names), num_landmarks, 2), np.nan))[row[film]] = places

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from raspine import features, risk, study_records
 from raspine.inputs import studies
 
+_ID = [feature for feature in study_records.STUDY_FEATURES if feature.key == study_records.ID]
 ROW_FIELDS = ("study", "patient", "outcome", "risk", "verdict", "rater1", "rater2", "consensus", "flags")
 _TEXTS = {
     "names": study_records.ID,
@@ -122,7 +123,6 @@ def records_of(files: Sequence[str], names: Collection[str]) -> Iterator[study_r
       files: the shards.
       names: pseudonyms of the wanted studies.
     """
-    feature = {study_records.ID: tf.io.FixedLenFeature((), tf.string)}
     for serialized in tf.data.TFRecordDataset(list(files)).as_numpy_iterator():
-        if tf.io.parse_single_example(features.sound(serialized), feature)[study_records.ID].numpy().decode() in names:
+        if features.parse(_ID, serialized)[study_records.ID].numpy().decode() in names:
             yield study_records.from_serialized(serialized)

@@ -230,11 +230,8 @@ def _check_size(path: pathlib.Path) -> None:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 plain_zip.check(archive.infolist(), path.stat().st_size)
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        ValueError,
-    ) as error:  # ValueError: of names that are not UTF-8 too
+    # RuntimeError: of versions that zipfile does not know; ValueError: of names that are no UTF-8, too.
+    except (zipfile.BadZipFile, RuntimeError, ValueError) as error:
         raise ValueError(f"{path.name} is damaged, or no archive that PyTorch wrote: {quoting.line(error)}") from error
 
 

@@ -77,7 +77,7 @@ def pngs(model: Landmarker, png: tf.Tensor, spacing: tf.Tensor) -> Answer:
 def of_records(model: Landmarker, examples: tf.Tensor) -> Answer:
     """Returns the answer to string [film]: serialized tf.Example of `raspine.records`, labelled or not."""
     with tf.control_dependencies(graph_checks.same_batch(**{signatures.EXAMPLES: examples})):
-        found = tf.io.parse_example(features.sound(examples), features.specification(_FEATURES, 0))
+        found = features.parse(_FEATURES, examples)
     kind, version = found[records.RECORD_KIND], found[records.RECORD_VERSION]
     size = found[records.NATIVE_SIZE]
     checks = [

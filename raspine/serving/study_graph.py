@@ -133,8 +133,7 @@ def _pngs(model: RiskModel, png: tf.Tensor, spacing: tf.Tensor, values: tf.Tenso
 def _records(model: RiskModel, examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns slices and clinical values of string [study]: serialized tf.Example of `raspine.study_records`."""
     with tf.control_dependencies(graph_checks.same_batch(**{signatures.EXAMPLES: examples})):
-        specification = features.specification(_FEATURES, model.settings.choice.count)
-        found = tf.io.parse_example(features.sound(examples), specification)
+        found = features.parse(_FEATURES, examples, model.settings.choice.count)
     kind, version = found[study_records.RECORD_KIND], found[study_records.RECORD_VERSION]
     told = f"a study's record is of version {study_records.VERSION}."
     checks = [

@@ -396,8 +396,9 @@ class _Run:
         raise stopping.Stopped(done, request.reason or "another worker")
 
     def _part(self) -> None:
-        """Waits for the other workers: the end of one that others still need would be taken for a failure."""
-        with contextlib.suppress(*LOST):  # all is written, and whoever is gone has been here too
+        """Waits until every worker has written, then until all know it: an end before would be taken for a failure."""
+        self._agreement.any_of(False)
+        with contextlib.suppress(*LOST):  # whoever is gone now has been here too
             self._agreement.any_of(False)
 
     def _batches(self, first: int) -> Iterator[Any]:

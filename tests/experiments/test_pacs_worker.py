@@ -422,7 +422,7 @@ WRONG = [
     (["--landmark_endpoint=nowhere", "--dicomweb_url=https://x/"], "--landmark_endpoint: "),
     (["--risk_endpoint=grpc://x/y", "--endpoint_ca_file=nowhere", "--dicomweb_url=https://x/"], "cannot be read"),
     (["--retry_dead", "--discard_dead"], "one of them"),
-    (["--list_dead", "stray"], "no arguments beside flags"),
+    (["--list_dead", "stray"], "unexpected argument 'stray': everything is given by flags."),
 ]  # fmt: skip
 
 

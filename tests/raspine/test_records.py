@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
 
-from raspine import geometry, records
+from raspine import features, geometry, records
 
 DEEP = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5001
 FLAT = np.arange(12, dtype=np.uint16).reshape(3, 4) * 257 * 20
@@ -232,3 +232,22 @@ def test_a_damaged_picture_says_so() -> None:
 def test_what_is_no_record_is_refused(serialized: bytes) -> None:
     with pytest.raises(ValueError, match=r"record here|Not a tf\.Example"):
         records.from_serialized(serialized)
+
+
+def test_checks_that_come_before_a_record_in_a_graph_stay_first() -> None:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def read(serialized: tf.Tensor) -> tf.Tensor:
+        with tf.control_dependencies([tf.debugging.Assert(tf.size(serialized) > 0, ["nothing came"])]):
+            return features.parse(records.FILM_FEATURES, serialized, 4)[records.ID]
+
+    for _ in range(30):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="nothing came"):
+            read(tf.zeros([0], tf.string))
+
+
+def test_a_record_alone_and_in_a_batch_read_alike() -> None:
+    serialized = records.build(film())
+    alone = features.parse(records.FILM_FEATURES, serialized, 2)
+    both = features.parse(records.FILM_FEATURES, [serialized, serialized], 2)
+    assert alone[records.ID].numpy() == both[records.ID][1].numpy()
+    np.testing.assert_array_equal(alone[records.POINTS], both[records.POINTS][0])
